@@ -6,7 +6,7 @@ const POINT = /^( *)(not )?ok\b(.*)$/;
 const SUBTEST_OPENS = /\{$/;
 const SUBTEST_CLOSES = /^( *)\}$/;
 const DIAGNOSTICS_OPEN = /^( *) {2}---$/;
-const DIRECTIVE = /# (SKIP|TODO)\b/i;
+const DIRECTIVE = /# (skip|todo)\b/i;
 
 /**
  * @param print gets one line per file and all lines of each failed point
