@@ -1,11 +1,12 @@
 /**
  * Counts the assertions of a TAP stream. A test point that closes a subtest is not one, unless it failed though nothing in it did
- * (a timeout, a bad plan, a crash). Skipped and todo points are not counted.
+ * (a timeout, a bad plan, a crash). Skipped and todo points are not counted; a file without a test, which tap calls skipped, failed.
  */
 const POINT = /^( *)(not )?ok\b(.*)$/;
 const SUBTEST_OPENS = /\{$/;
 const SUBTEST_CLOSES = /^( *)\}$/;
 const DIAGNOSTICS_OPEN = /^( *) {2}---$/;
+const EMPTY_FILE = /# skip no tests found$/i;
 const DIRECTIVE = /# (skip|todo)\b/i;
 
 /**
@@ -67,8 +68,10 @@ export function createTapCounter(print) {
     const found = POINT.exec(line);
     if (found === null) return;
     const [, indent, not, rest] = found;
-    const isCounted = !DIRECTIVE.test(rest);
-    const point = { depth: indent.length, line, isOk: not === undefined, isCounted };
+    const isEmpty = EMPTY_FILE.test(rest);
+    const isCounted = isEmpty || !DIRECTIVE.test(rest);
+    const isOk = not === undefined && !isEmpty;
+    const point = { depth: indent.length, line, isOk, isCounted };
     if (SUBTEST_OPENS.test(rest)) open.push(point);
     else isFailureLast = close(point);
   }
