@@ -117,7 +117,8 @@ await t.test(
       "    ok 1 - fifth",
       "    1..1",
       "not ok 3 - c.test.ts # timeout",
-      "1..3",
+      "ok 4 - d.test.ts # SKIP no tests found",
+      "1..4",
     ].join("\n");
     const script = `
     import { readFileSync } from "node:fs";
