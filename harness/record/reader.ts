@@ -24,19 +24,20 @@ export interface RecordFile<Line> {
  * @throws HarnessError BAD_RECORD naming file and line
  */
 export function* historyLines(path: string): Generator<HistoryLine, Truncation | null> {
-  let isFirst = true;
-  const end = parsedLines(path, parseHistoryLine);
-  for (;;) {
-    const step = end.next();
+  const source = parsedLines(path, parseHistoryLine);
+  for (let line = 1; ; line += 1) {
+    const step = source.next();
     if (step.done === true) {
-      if (isFirst) throw badRecord(path, 1, "expected a header line, found an empty file");
+      if (line === 1) throw badRecord(path, 1, "expected a header line, found an empty file");
       return step.value;
     }
-    if ((step.value.type === "header") !== isFirst) {
-      const why = isFirst ? "the first line must be the header" : "a second header";
-      throw badRecord(path, isFirst ? 1 : null, why);
+    if ((step.value.type === "header") !== (line === 1)) {
+      throw badRecord(
+        path,
+        line,
+        line === 1 ? "the first line must be the header" : "a second header",
+      );
     }
-    isFirst = false;
     yield step.value;
   }
 }
