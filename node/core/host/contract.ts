@@ -80,12 +80,20 @@ export type HostEvent = { readonly now: Instant } & (
   | { readonly kind: "disk-done"; readonly token: number }
   /** A write or flush failed: the disk is dead for this VM. */
   | { readonly kind: "disk-failed"; readonly token: number; readonly code: string }
-  /** Answer to `read-volumes`. `bad` lists blocks whose checksum or address does not match. */
+  /**
+   * Answer to `read-volumes`. `bad` lists the blocks whose checksum, address or entry is wrong, with the bytes as read and the CRC-32 of
+   * those; `blocks` holds them too.
+   */
   | {
       readonly kind: "volumes-read";
       readonly token: number;
       readonly blocks: readonly BootBlock[];
-      readonly bad: readonly { readonly volume: VolumeId; readonly lba: Lba }[];
+      readonly bad: readonly {
+        readonly volume: VolumeId;
+        readonly lba: Lba;
+        readonly data: Uint8Array;
+        readonly sum: number;
+      }[];
     }
   | { readonly kind: "machine-ready"; readonly vmBoot: VmBoot }
   | { readonly kind: "machine-result"; readonly vmBoot: VmBoot; readonly result: MachineResult }
@@ -136,11 +144,40 @@ export type HostEffect =
 
 /** What a host reports of itself, in the order it happens. */
 export type HostNote =
-  | { readonly what: "page"; readonly right: string; readonly copy: string; readonly gen: string | null; readonly n: number; readonly why: string }
-  | { readonly what: "session"; readonly state: "open" | "closed"; readonly verdict: string | null; readonly why: string }
+  | {
+      readonly what: "page";
+      readonly right: string;
+      readonly copy: string;
+      readonly gen: string | null;
+      readonly n: number;
+      readonly why: string;
+    }
+  | {
+      readonly what: "session";
+      readonly state: "open" | "closed";
+      readonly verdict: string | null;
+      readonly why: string;
+    }
   | { readonly what: "suspect"; readonly why: string }
-  | { readonly what: "claim"; readonly state: "sent" | "granted" | "refused" | "cancelled"; readonly from: string; readonly gen: string }
-  | { readonly what: "vm"; readonly state: "booting" | "ready" | "announced" | "suspended" | "resumed" | "stopped" | "trapped"; readonly boot: string; readonly why: string }
+  | {
+      readonly what: "claim";
+      readonly state: "sent" | "granted" | "refused" | "cancelled";
+      readonly from: string;
+      readonly gen: string;
+    }
+  | {
+      readonly what: "vm";
+      readonly state:
+        | "booting"
+        | "ready"
+        | "announced"
+        | "suspended"
+        | "resumed"
+        | "stopped"
+        | "trapped";
+      readonly boot: string;
+      readonly why: string;
+    }
   | { readonly what: "state"; readonly derived: DerivedState }
   | { readonly what: "alert"; readonly code: string; readonly detail: string };
 

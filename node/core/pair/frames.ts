@@ -73,7 +73,8 @@ export type PeerBody =
   | { readonly kind: "clean-to"; readonly number: number }
   | { readonly kind: "cede"; readonly gen: Generation }
   | { readonly kind: "ceded"; readonly gen: Generation }
-  | { readonly kind: "pair"; readonly gen: Generation }
+  /** `parent`: the sole generation that the pairing ends. */
+  | { readonly kind: "pair"; readonly gen: Generation; readonly parent: Generation }
   | { readonly kind: "paired"; readonly gen: Generation }
   | { readonly kind: "not-now"; readonly gen: Generation }
   | { readonly kind: "armed"; readonly gen: Generation; readonly arbiter: Arbiter }

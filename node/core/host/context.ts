@@ -1,0 +1,86 @@
+/** Small verbs that every module of the host core uses: emit an effect, draw an id, give a commit to the disk. */
+
+import type { DiskOp } from "../disk/ops.ts";
+import type { RandomId } from "../identity.ts";
+import { invariant } from "../invariant.ts";
+import type { CopyState, Page, Right } from "../pair/page.ts";
+import type { HostEffect, HostNote } from "./contract.ts";
+import type { AfterPage, Continuation, HostState, OpenSession } from "./state.ts";
+
+export function emit(host: HostState, effect: HostEffect): void {
+  host.out.push(effect);
+}
+
+export function note(host: HostState, what: HostNote): void {
+  emit(host, { kind: "note", note: what });
+}
+
+export function mark(host: HostState, name: string): void {
+  emit(host, { kind: "mark", mark: name });
+}
+
+/** Ids are drawn by the driver; below half a stock the core asks for more. */
+export function drawId(host: HostState): RandomId {
+  const id = host.ids.pop();
+  invariant(id !== undefined, "the stock of ids never runs out within a step");
+  if (host.ids.length === 16) emit(host, { kind: "need-ids" });
+  return id;
+}
+
+export function commit(host: HostState, ops: readonly DiskOp[], then: Continuation): number {
+  const token = host.nextToken;
+  host.nextToken += 1;
+  host.commits.set(token, then);
+  emit(host, { kind: "commit", token, ops });
+  return token;
+}
+
+/** Gives a new page to the disk; `then` follows when it is durable. `ops` go into the same commit, before the page. */
+export function persistPage(
+  host: HostState,
+  page: Page,
+  then: AfterPage,
+  ops: readonly DiskOp[] = [],
+): void {
+  host.pageNext = page;
+  host.pagesUnderWay += 1;
+  commit(host, [...ops, { op: "page", page }], { kind: "page", page, then });
+}
+
+const POWER = { none: 0, ceded: 1, open: 2, elected: 3, sole: 4 } as const satisfies Record<
+  Right,
+  number
+>;
+
+/** The right this host may act on: the weaker of the durable page and the one under way. */
+export function rightOf(host: HostState): Right {
+  const { page, pageNext } = host;
+  return POWER[pageNext.right] < POWER[page.right] ? pageNext.right : page.right;
+}
+
+/** The copy as this host may present it: in sync only if both the durable page and the one under way say so. */
+export function copyOf(host: HostState): CopyState {
+  const { page, pageNext } = host;
+  return page.copy === "in-sync" || page.copy === "ahead" ? pageNext.copy : page.copy;
+}
+
+/** A transition of the right (not only of the boot or the peer's memory) is on its way to the disk. */
+export function isRightMoving(host: HostState): boolean {
+  return (
+    host.page.right !== host.pageNext.right ||
+    host.page.copy !== host.pageNext.copy ||
+    host.page.gen?.id !== host.pageNext.gen?.id
+  );
+}
+
+/** The session, if it is open and its hosts are at par. */
+export function parSession(host: HostState): OpenSession | null {
+  const { session } = host;
+  return session.kind === "open" && session.verdict.kind === "par" ? session : null;
+}
+
+/** The session, if it is open and writes are mirrored over it: at par, or pairing. */
+export function isInSync(host: HostState): boolean {
+  const copy = copyOf(host);
+  return copy === "in-sync" || copy === "ahead";
+}

@@ -1,0 +1,317 @@
+/**
+ * The host core for one VM: `step(event) → effects`. Pure but for its own private state. A driver performs the effects of a step in order and
+ * awaits none of them.
+ */
+
+import type { RandomId, VmBoot, VolumeId } from "../identity.ts";
+import { invariant, unreachable } from "../invariant.ts";
+import { takeMirrored, takeWrote, tidyIntents } from "../mirror/mirror.ts";
+import { markIntentsDirty, UNKNOWN_WRITE } from "../mirror/writer.ts";
+import { cancelClaim } from "../pair/claims.ts";
+import type { PathId, PeerFrame } from "../pair/frames.ts";
+import { mayIntake, takeBeat, takeBeatOk } from "../pair/lease.ts";
+import { blankPage, type CopyState, type Page, type Right } from "../pair/page.ts";
+import { countSilence, pathOf } from "../pair/paths.ts";
+import { pursue } from "../pair/pursue.ts";
+import { beatServices, serviceDown, serviceOf, serviceUp, takeAnswer } from "../pair/services.ts";
+import { acceptFrame, closeSession, isLower, pathClosed, takeHello } from "../pair/session.ts";
+import { takeArmed, takeCede, takeCeded, takePair, takePaired } from "../pair/steps.ts";
+import type { Instant } from "../units.ts";
+import { machineReady, volumesRead } from "./boot.ts";
+import { commit, copyOf, drawId, mark, note, rightOf } from "./context.ts";
+import type { DerivedState, HostConfig, HostEffect, HostEvent } from "./contract.ts";
+import { committed } from "./durable.ts";
+import { initialState } from "./initial.ts";
+import { announceTo, takeSwitchFrame } from "./lan.ts";
+import type { HostState } from "./state.ts";
+import { machineResult, stopVm } from "./vm.ts";
+
+/** A look inside for invariants, status and tests. Nothing in it may be changed. */
+export interface HostPeek {
+  readonly page: Page;
+  readonly pageNext: Page;
+  /** Right and copy that this host acts on now. */
+  readonly right: Right;
+  readonly copy: CopyState;
+  readonly running: boolean;
+  readonly vmBoot: VmBoot | null;
+  readonly leaseUntil: Instant | null;
+  readonly promiseUntil: Instant;
+  readonly session: {
+    readonly id: RandomId;
+    readonly peerRight: Right;
+    readonly peerGen: RandomId | null;
+  } | null;
+  /** Write number durable here, and complete wherever it must be. */
+  readonly durable: number;
+  readonly completed: number;
+  readonly intents: ReadonlyMap<VolumeId, ReadonlySet<number>>;
+  readonly derived: DerivedState;
+  readonly barred: string | null;
+  /** Commits given to the disk and not yet durable. */
+  readonly commitsUnderWay: number;
+  mayIntake(now: Instant): boolean;
+}
+
+export interface HostCore {
+  /** @returns effects in the order in which the driver is to start them */
+  step(event: HostEvent): readonly HostEffect[];
+  peek(): HostPeek;
+}
+
+export function createHost(config: HostConfig): HostCore {
+  const host = initialState(config);
+  return {
+    step(event) {
+      invariant(event.now >= host.now, "a host's clock never runs backwards");
+      host.now = event.now;
+      host.out = [];
+      take(host, event);
+      pursue(host);
+      return host.out;
+    },
+    peek: () => peekOf(host),
+  };
+}
+
+function take(host: HostState, event: HostEvent): void {
+  switch (event.kind) {
+    case "start":
+      start(host, event);
+      return;
+    case "tick":
+      tick(host);
+      return;
+    case "ids":
+      host.ids.push(...event.ids);
+      return;
+    case "path-up":
+      pathUp(host, event.path, event.conn);
+      return;
+    case "path-down":
+      pathDown(host, event.path, event.conn);
+      return;
+    case "path-refused":
+      pathRefused(host, event.path);
+      return;
+    case "peer-frame":
+      takePeerFrame(host, event.path, event.conn, event.frame);
+      return;
+    case "service-up":
+    case "service-down":
+    case "service-frame":
+      takeService(host, event);
+      return;
+    case "switch-up":
+    case "switch-down":
+    case "switch-frame":
+      takeSwitch(host, event);
+      return;
+    case "disk-done":
+      committed(host, event.token);
+      return;
+    case "disk-failed":
+      diskFailed(host, event.code);
+      return;
+    case "volumes-read":
+      volumesRead(host, event);
+      return;
+    case "machine-ready":
+      machineReady(host, event);
+      return;
+    case "machine-result":
+      machineResult(host, event.vmBoot, event.result);
+      return;
+    default:
+      unreachable(event);
+  }
+}
+
+/** `starts` is durable before anything else happens (P1), and a host behaves as if it had promised just now (P5). */
+function start(host: HostState, event: HostEvent & { kind: "start" }): void {
+  const { config } = host;
+  const { disk } = event;
+  host.ids.push(...event.ids);
+  host.promiseUntil = host.now + config.timing.claimWait;
+  const identity = { cluster: config.cluster, vm: config.vm, volumes: config.volumes };
+  if (disk.page === null) {
+    host.barred = "T7";
+    note(host, { what: "alert", code: "quarantine", detail: "both metadata pages are unreadable" });
+  }
+  const found: Page = disk.page ?? { ...blankPage(identity), copy: "inconsistent" };
+  host.page = found;
+  for (const [volume, extents] of disk.intents) {
+    const unknown = [...extents].map(
+      (extent) => [extent, { lastWrite: UNKNOWN_WRITE, lastAt: host.now }] as const,
+    );
+    host.mirror.intents.set(volume, new Map(unknown));
+  }
+  for (const [volume, blocks] of disk.dirty) host.mirror.dirty.set(volume, new Set(blocks));
+  if (disk.applied !== null && disk.applied.boot === found.vmBoot?.id) {
+    host.mirror.writer.durable = disk.applied.number;
+  }
+  const page: Page = {
+    ...found,
+    starts: found.starts + 1,
+    startId: drawId(host),
+    lastStartId: found.startId,
+  };
+  const ops = found.right === "sole" ? markIntentsDirty(host) : [];
+  host.pageNext = page;
+  host.pagesUnderWay = 1;
+  commit(host, [...ops, { op: "page", page }], { kind: "started" });
+}
+
+/** Spacing of the intent log's tidying. Unit: milliseconds. */
+const TIDY_EVERY = 250;
+
+function tick(host: HostState): void {
+  countSilence(host);
+  if (!host.isStarted) return;
+  beatServices(host);
+  if (host.now - host.tidyAt < TIDY_EVERY) return;
+  host.tidyAt = host.now;
+  tidyIntents(host);
+}
+
+function pathUp(host: HostState, id: PathId, conn: number): void {
+  const path = pathOf(host, id);
+  if (path === undefined) return;
+  if (path.conn !== null) pathDown(host, id, path.conn);
+  path.conn = conn;
+  path.silentFor = 0;
+  path.isRefused = false;
+  if (path.config.role !== "alink" || host.session.kind !== "none") return;
+  host.helloAt = host.now;
+  if (isLower(host)) cancelClaim(host, "a way to the peer is open again");
+}
+
+function pathDown(host: HostState, id: PathId, conn: number): void {
+  const path = pathOf(host, id);
+  if (path?.conn !== conn) return;
+  path.conn = null;
+  path.silentFor = 0;
+  path.isRefused = false;
+  pathClosed(host, path, conn);
+}
+
+function pathRefused(host: HostState, id: PathId): void {
+  const path = pathOf(host, id);
+  if (path !== undefined && path.conn === null) path.isRefused = true;
+}
+
+function takePeerFrame(host: HostState, id: PathId, conn: number, frame: PeerFrame): void {
+  const path = pathOf(host, id);
+  if (path?.conn !== conn || frame.vm !== host.config.vm) {
+    mark(host, "frame-of-a-dead-connection");
+    return;
+  }
+  const { body, from } = frame;
+  if (body.kind === "hello") {
+    takeHello(host, path, body);
+    return;
+  }
+  const session = acceptFrame(host, path, frame);
+  if (session === null) return;
+  switch (body.kind) {
+    case "beat":
+      takeBeat(host, session, path, body);
+      return;
+    case "beat-ok":
+      takeBeatOk(host, session, body);
+      return;
+    case "write":
+      takeMirrored(host, body.write);
+      return;
+    case "wrote":
+      takeWrote(host, session, body);
+      return;
+    case "clean-to":
+      host.mirror.cleanTo = Math.max(host.mirror.cleanTo, body.number);
+      return;
+    case "cede":
+      takeCede(host, session, body, from);
+      return;
+    case "ceded":
+      takeCeded(host, session, body, from);
+      return;
+    case "pair":
+      takePair(host, session, body, from);
+      return;
+    case "paired":
+      takePaired(host, session, body, from);
+      return;
+    case "armed":
+      takeArmed(host, session, body, from);
+      return;
+    case "not-now":
+      mark(host, "not-now");
+      return;
+    case "bye":
+      closeSession(host, `the peer said bye: ${body.reason}`);
+      host.helloAt = host.now;
+      return;
+    default:
+      unreachable(body);
+  }
+}
+
+function takeService(
+  host: HostState,
+  event: HostEvent & { kind: "service-up" | "service-down" | "service-frame" },
+): void {
+  const service = serviceOf(host, event.service);
+  if (service === undefined) return;
+  if (event.kind === "service-up") serviceUp(host, service, event.conn);
+  else if (event.kind === "service-down") serviceDown(host, service, event.conn);
+  else if (service.conn === event.conn) takeAnswer(host, service, event.frame);
+}
+
+function takeSwitch(
+  host: HostState,
+  event: HostEvent & { kind: "switch-up" | "switch-down" | "switch-frame" },
+): void {
+  const isCurrent = host.switches.get(event.switch) === event.conn;
+  if (event.kind === "switch-up") {
+    host.switches.set(event.switch, event.conn);
+    if (host.vm.kind === "running" && host.vm.isAnnounced) announceTo(host, host.vm, event.switch);
+  } else if (event.kind === "switch-down") {
+    if (isCurrent) host.switches.delete(event.switch);
+  } else if (isCurrent) takeSwitchFrame(host, event.switch, event.frame);
+}
+
+/** A disk that failed once counts as dead for this VM. */
+function diskFailed(host: HostState, code: string): void {
+  host.isDiskGood = false;
+  note(host, { what: "alert", code: "disk-dead", detail: code });
+  stopVm(host, "the disk failed");
+  closeSession(host, "the disk failed");
+}
+
+function peekOf(host: HostState): HostPeek {
+  const { session, vm, mirror } = host;
+  const intents = new Map(
+    [...mirror.intents].map(([volume, extents]) => [volume, new Set(extents.keys())] as const),
+  );
+  return {
+    page: host.page,
+    pageNext: host.pageNext,
+    right: rightOf(host),
+    copy: copyOf(host),
+    running: vm.kind === "running",
+    vmBoot: vm.kind === "none" ? null : vm.vmBoot,
+    leaseUntil: host.leaseUntil,
+    promiseUntil: host.promiseUntil,
+    session:
+      session.kind === "open"
+        ? { id: session.id, peerRight: session.peerRight, peerGen: session.peerGenNow?.id ?? null }
+        : null,
+    durable: mirror.writer.durable,
+    completed: mirror.completed,
+    intents,
+    derived: host.derived,
+    barred: host.barred,
+    commitsUnderWay: host.commits.size,
+    mayIntake: (now) => mayIntake(host, now),
+  };
+}

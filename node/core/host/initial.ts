@@ -1,0 +1,77 @@
+import { blankPage } from "../pair/page.ts";
+import type { HostConfig } from "./contract.ts";
+import type { HostState, MirrorState } from "./state.ts";
+
+/** A host core before its `start` event: it has read nothing and says nothing. */
+export function initialState(config: HostConfig): HostState {
+  const page = blankPage({ cluster: config.cluster, vm: config.vm, volumes: config.volumes });
+  return {
+    config,
+    now: 0,
+    isStarted: false,
+    lastTick: null,
+    starved: { from: 0, uncounted: 0, isSaid: false },
+    page,
+    pageNext: page,
+    pagesUnderWay: 0,
+    isDiskGood: true,
+    barred: null,
+    ids: [],
+    nextToken: 1,
+    commits: new Map(),
+    paths: config.paths.map((path) => ({
+      config: path,
+      conn: null,
+      silentFor: 0,
+      isRefused: false,
+    })),
+    services: config.services.map((id) => ({
+      id,
+      conn: null,
+      record: null,
+      heardAt: null,
+      nextRequest: 1,
+      beatAt: 0,
+    })),
+    switches: new Map(),
+    session: { kind: "none" },
+    pendingHello: null,
+    helloAt: 0,
+    isSuspected: false,
+    beatSeq: 0,
+    beatAt: 0,
+    beatsSent: new Map(),
+    leaseUntil: null,
+    promiseUntil: 0,
+    claim: null,
+    claimAt: 0,
+    mustRearm: false,
+    isPeerBarred: false,
+    arbiterUnseenSince: null,
+    tidyAt: 0,
+    vm: { kind: "none" },
+    mirror: emptyMirror(),
+    derived: "starting",
+    droppedFrames: 0,
+    out: [],
+  };
+}
+
+function emptyMirror(): MirrorState {
+  return {
+    writer: { queue: [], round: null, durable: 0 },
+    intents: new Map(),
+    dirty: new Map(),
+    unacked: [],
+    peerDurable: 0,
+    sums: new Map(),
+    resent: new Set(),
+    flushEnds: [],
+    lastWrite: 0,
+    flushes: 0,
+    completed: 0,
+    completedFlush: 0,
+    cleanTo: 0,
+    cleanSaid: 0,
+  };
+}

@@ -1,0 +1,118 @@
+/** The host's side of the LAN: announcements, and the streams of clients' sessions. */
+
+import { sameBoot } from "../identity.ts";
+import type { MachineOutput, SessionId } from "../machine/entry.ts";
+import type { FromSwitch, ToSwitch } from "../switch/frames.ts";
+import { emit, note } from "./context.ts";
+import type { SwitchId } from "./contract.ts";
+import type { HostState, RunningVm } from "./state.ts";
+
+function sendSwitch(host: HostState, id: SwitchId, frame: ToSwitch): void {
+  const conn = host.switches.get(id);
+  if (conn !== undefined) emit(host, { kind: "send-switch", switch: id, conn, frame });
+}
+
+/** Sends to the switch that the session came from. */
+export function forward(host: HostState, vm: RunningVm, session: SessionId, frame: ToSwitch): void {
+  const id = vm.switchOf.get(session);
+  if (id !== undefined) sendSwitch(host, id, frame);
+}
+
+export function sendOutput(
+  host: HostState,
+  vm: RunningVm,
+  output: MachineOutput,
+  intakeAt: number,
+): void {
+  const { gen } = host.page;
+  if (gen === null) return;
+  const { session, position, what, bytes } = output;
+  forward(host, vm, session, {
+    kind: "data",
+    vm: host.config.vm,
+    vmBoot: vm.vmBoot,
+    gen,
+    session,
+    position,
+    what,
+    bytes,
+    intakeAtUs: Math.round(intakeAt * 1_000),
+  });
+}
+
+/** Announces once the boot has run, and again whenever the generation changes. */
+export function announceIfDue(host: HostState, vm: RunningVm): void {
+  const { gen } = host.page;
+  if (gen === null || vm.last === 0 || (vm.isBusy && !vm.isAnnounced) || vm.announcedGen === gen.id)
+    return;
+  vm.announcedGen = gen.id;
+  for (const id of host.switches.keys()) announceTo(host, vm, id);
+  if (!vm.isAnnounced)
+    note(host, { what: "vm", state: "announced", boot: vm.vmBoot.id, why: "runs" });
+  vm.isAnnounced = true;
+}
+
+export function announceTo(host: HostState, vm: RunningVm, id: SwitchId): void {
+  const { gen } = host.page;
+  if (gen === null) return;
+  const announcement = {
+    vm: host.config.vm,
+    vmBoot: vm.vmBoot,
+    gen,
+    term: 1,
+    host: host.config.host,
+  };
+  sendSwitch(host, id, { kind: "announce", announcement });
+}
+
+export function withdraw(host: HostState, vm: RunningVm): void {
+  for (const id of host.switches.keys()) {
+    sendSwitch(host, id, { kind: "withdraw", vm: host.config.vm, vmBoot: vm.vmBoot });
+  }
+}
+
+export function takeSwitchFrame(host: HostState, id: SwitchId, frame: FromSwitch): void {
+  const { vm } = host;
+  if (vm.kind !== "running" || !sameBoot(vm.vmBoot, frame.vmBoot)) return;
+  switch (frame.kind) {
+    case "client":
+      vm.switchOf.set(frame.session, id);
+      vm.inbox.push(frame);
+      return;
+    case "taken":
+      vm.taken.set(frame.session, frame.position);
+      vm.takenSince ??= host.now;
+      forgetTaken(vm, frame.session, frame.position);
+      return;
+    case "positions":
+      for (const { session, delivered } of frame.sessions) {
+        vm.switchOf.set(session, id);
+        resume(host, vm, session, delivered);
+      }
+      return;
+    case "ignored":
+      note(host, {
+        what: "alert",
+        code: "announcement-ignored",
+        detail: `${id} follows a newer boot`,
+      });
+      return;
+  }
+}
+
+function endOf({ position, what, bytes }: MachineOutput): number {
+  return position + (what === "data" ? bytes.length : 1);
+}
+
+function forgetTaken(vm: RunningVm, session: SessionId, position: number): void {
+  const kept = vm.sent.get(session)?.filter((output) => endOf(output) > position) ?? [];
+  if (kept.length === 0) vm.sent.delete(session);
+  else vm.sent.set(session, kept);
+}
+
+/** A switch that connects anew says what its clients have: the rest is sent again. */
+function resume(host: HostState, vm: RunningVm, session: SessionId, delivered: number): void {
+  for (const output of vm.sent.get(session) ?? []) {
+    if (endOf(output) > delivered) sendOutput(host, vm, output, vm.bootedAt);
+  }
+}

@@ -1,0 +1,147 @@
+/** The mirror between two hosts: what the runner sends, what the peer answers, and when a write is complete. */
+import { mark, note, parSession } from "../host/context.ts";
+import type { HostState, OpenSession } from "../host/state.ts";
+import { sameBoot } from "../identity.ts";
+import type { GuestWrite, MachineResult } from "../machine/entry.ts";
+import type { HelloView, PeerBody } from "../pair/frames.ts";
+import { closeSession, sendStream } from "../pair/session.ts";
+import { clearIdleIntents, enqueue } from "./writer.ts";
+
+/** Incomplete epochs at most: beyond it input waits, and the next batch shares one flush. */
+export const EPOCHS_MAX = 8;
+
+/** The runner's new writes: onto its own disk and to the peer, in parallel. */
+export function takeWrites(host: HostState, result: MachineResult): void {
+  const { mirror } = host;
+  const before = mirror.lastWrite;
+  const session = parSession(host);
+  const isAlone = host.page.right === "sole";
+  for (const write of result.writes) {
+    mirror.lastWrite = write.number;
+    if (isAlone) continue;
+    mirror.unacked.push(write);
+    if (session !== null) sendWrite(host, session, write);
+  }
+  for (let flush = mirror.flushes + 1; flush <= result.flushes; flush += 1) {
+    const inside = result.writes.filter(({ epoch }) => epoch <= flush).at(-1);
+    mirror.flushEnds.push({ flush, upTo: inside?.number ?? before });
+  }
+  mirror.flushes = result.flushes;
+  enqueue(host, result.writes);
+  settle(host);
+}
+
+function sendWrite(host: HostState, session: OpenSession, write: GuestWrite): void {
+  host.mirror.sums.set(write.number, write.sum);
+  sendStream(host, session, { kind: "write", write });
+}
+
+/** Counts what is complete now: durable on both, or here with its dirty bit when this host is alone. */
+export function settle(host: HostState): void {
+  const { mirror } = host;
+  const { durable } = mirror.writer;
+  const isAlone = host.page.right === "sole" && host.pageNext.right === "sole";
+  const completed = isAlone ? durable : Math.min(durable, mirror.peerDurable);
+  if (completed > mirror.completed) mirror.completed = completed;
+  if (isAlone && mirror.unacked.length > 0) {
+    mirror.unacked = [];
+    mirror.sums.clear();
+  }
+  const ended = mirror.flushEnds.findIndex(({ upTo }) => upTo > mirror.completed);
+  const done = ended === -1 ? mirror.flushEnds.length : ended;
+  const last = mirror.flushEnds[done - 1];
+  if (last === undefined) return;
+  mirror.completedFlush = last.flush;
+  mirror.flushEnds = mirror.flushEnds.slice(done);
+}
+
+export function takeWrote(
+  host: HostState,
+  session: OpenSession,
+  body: PeerBody & { kind: "wrote" },
+): void {
+  const { mirror } = host;
+  for (const [number, sum] of body.sums) {
+    const expected = mirror.sums.get(number);
+    if (expected === undefined || expected === sum) continue;
+    resendOrGiveUp(host, session, number);
+    return;
+  }
+  for (const [number] of body.sums) mirror.sums.delete(number);
+  if (body.upTo <= mirror.peerDurable) return;
+  mirror.peerDurable = body.upTo;
+  const rest = mirror.unacked.findIndex(({ number }) => number > body.upTo);
+  mirror.unacked = rest === -1 ? [] : mirror.unacked.slice(rest);
+  settle(host);
+}
+
+/** The peer stored something else (S41): once more, then it is as if its disk were dead. */
+function resendOrGiveUp(host: HostState, session: OpenSession, number: number): void {
+  const write = host.mirror.unacked.find((candidate) => candidate.number === number);
+  if (write !== undefined && !host.mirror.resent.has(number)) {
+    mark(host, "sums-differ-once");
+    host.mirror.resent.add(number);
+    sendWrite(host, session, write);
+    return;
+  }
+  note(host, {
+    what: "alert",
+    code: "sums-differ",
+    detail: `write ${number} is stored differently at the peer`,
+  });
+  host.isPeerBarred = true;
+  closeSession(host, "the peer stored something else twice");
+}
+
+/**
+ * On a new session at par the runner sends again what the peer may lack: epoch by epoch, of each block only the last version inside an
+ * epoch (P17). An older version sent after a newer one has landed, with the power failing in between, would undo the newer one.
+ */
+export function resend(host: HostState, session: OpenSession, peer: HelloView): void {
+  const { mirror, vm } = host;
+  if (vm.kind !== "running") return;
+  const stated = sameBoot(peer.vmBoot, vm.vmBoot) ? peer.applied : 0;
+  mirror.peerDurable = Math.max(mirror.peerDurable, stated);
+  mirror.unacked = mirror.unacked.filter(({ number }) => number > mirror.peerDurable);
+  mirror.sums.clear();
+  const newest = new Map<string, number>();
+  for (const { epoch, volume, lba, number } of mirror.unacked) {
+    newest.set(`${epoch}/${volume}/${lba}`, number);
+  }
+  const due = mirror.unacked.filter(
+    ({ epoch, volume, lba, number }) => newest.get(`${epoch}/${volume}/${lba}`) === number,
+  );
+  if (due.length > 0) mark(host, "writes-sent-again");
+  for (const write of due) sendWrite(host, session, write);
+  settle(host);
+}
+
+/** The standby takes a mirrored write onto its disk. */
+export function takeMirrored(host: HostState, write: GuestWrite): void {
+  if (host.vm.kind !== "none" || !host.isDiskGood || host.pageNext.vmBoot === null) {
+    mark(host, "write-not-taken");
+    return;
+  }
+  enqueue(host, [write]);
+}
+
+export function sendWrote(host: HostState, writes: readonly GuestWrite[]): void {
+  const session = parSession(host);
+  if (session === null) return;
+  sendStream(host, session, {
+    kind: "wrote",
+    upTo: host.mirror.writer.durable,
+    sums: writes.map(({ number, sum }) => [number, sum] as const),
+  });
+}
+
+/** Says how far both copies are equal, and clears what is idle (P16). */
+export function tidyIntents(host: HostState): void {
+  const { mirror } = host;
+  const session = parSession(host);
+  if (host.vm.kind === "running" && session !== null && mirror.completed > mirror.cleanSaid) {
+    mirror.cleanSaid = mirror.completed;
+    sendStream(host, session, { kind: "clean-to", number: mirror.completed });
+  }
+  clearIdleIntents(host);
+}

@@ -1,0 +1,113 @@
+/** Beats, the lease they give and the promise that stands behind it (P4 to P6). */
+import { copyOf, mark, parSession, persistPage, rightOf } from "../host/context.ts";
+import type { HostState, OpenSession, PathState } from "../host/state.ts";
+import { sameBoot, type VmBoot } from "../identity.ts";
+import { forgetBoot, intentCount } from "../mirror/writer.ts";
+import type { PeerBody } from "./frames.ts";
+import { seenServices } from "./services.ts";
+import { isPeerRunning, sendLoose } from "./session.ts";
+
+const BEATS_KEPT = 64;
+
+/** Beats go out from the runner, or from the preferred host while none runs. */
+function isBeater(host: HostState, session: OpenSession): boolean {
+  if (host.vm.kind !== "none") return true;
+  return host.config.preferred === host.config.host && !isPeerRunning(session, host);
+}
+
+export function beatIfDue(host: HostState): void {
+  const { session } = host;
+  if (session.kind !== "open" || host.now < host.beatAt || !isBeater(host, session)) return;
+  beatNow(host, session);
+}
+
+export function beatNow(host: HostState, session: OpenSession): void {
+  host.beatAt = host.now + host.config.timing.beat;
+  host.beatSeq += 1;
+  const seq = host.beatSeq;
+  host.beatsSent.set(seq, host.now);
+  host.beatsSent.delete(seq - BEATS_KEPT);
+  const vmBoot = host.vm.kind === "running" ? host.vm.vmBoot : null;
+  const body: PeerBody = { kind: "beat", seq, vmBoot, seen: seenServices(host) };
+  for (const path of host.paths) sendLoose(host, path, session.id, body);
+}
+
+export function takeBeat(
+  host: HostState,
+  session: OpenSession,
+  path: PathState,
+  beat: PeerBody & { kind: "beat" },
+): void {
+  session.peerSeen = beat.seen;
+  session.peerBoot = beat.vmBoot;
+  if (beat.vmBoot !== null && session.verdict.kind === "par") followBoot(host, beat.vmBoot);
+  const promised = mayConfirm(host, session);
+  if (promised) host.promiseUntil = host.now + host.config.timing.claimWait;
+  sendLoose(host, path, session.id, {
+    kind: "beat-ok",
+    seq: beat.seq,
+    promised,
+    gen: host.page.gen,
+    right: rightOf(host),
+    vmBoot: host.page.vmBoot,
+    intentsEmpty: intentCount(host) === 0,
+    seen: seenServices(host),
+  });
+}
+
+/** P6. A host that sends beats of its own promises nothing either, or both would wait for each other. */
+function mayConfirm(host: HostState, session: OpenSession): boolean {
+  return (
+    session.verdict.kind === "par" &&
+    host.vm.kind === "none" &&
+    host.claim === null &&
+    host.isDiskGood &&
+    host.barred === null &&
+    copyOf(host) === "in-sync"
+  );
+}
+
+/** The copy holds the writes of this boot from now on. */
+function followBoot(host: HostState, vmBoot: VmBoot): void {
+  if (sameBoot(host.pageNext.vmBoot, vmBoot) || host.vm.kind !== "none") return;
+  forgetBoot(host);
+  persistPage(host, { ...host.pageNext, vmBoot }, { kind: "nothing" });
+}
+
+export function takeBeatOk(
+  host: HostState,
+  session: OpenSession,
+  answer: PeerBody & { kind: "beat-ok" },
+): void {
+  session.peerSeen = answer.seen;
+  session.peerIntentsEmpty = answer.intentsEmpty;
+  const sentAt = host.beatsSent.get(answer.seq);
+  if (sentAt === undefined) {
+    mark(host, "beat-ok-late");
+    return;
+  }
+  if (answer.gen?.id === session.peerGenNow?.id) session.peerRight = answer.right;
+  if (!answer.promised || parSession(host) === null || copyOf(host) !== "in-sync") return;
+  const until = sentAt + host.config.timing.lease;
+  if (host.leaseUntil === null || until > host.leaseUntil) host.leaseUntil = until;
+}
+
+export function hasLease(host: HostState, now: number): boolean {
+  return host.leaseUntil !== null && now < host.leaseUntil;
+}
+
+/** P2: this host may take in input of its VM now. */
+export function mayIntake(host: HostState, now: number): boolean {
+  if (host.vm.kind !== "running" || !host.isDiskGood) return false;
+  switch (rightOf(host)) {
+    case "sole":
+      return true;
+    case "elected":
+      return copyOf(host) === "in-sync";
+    case "open":
+    case "ceded":
+      return copyOf(host) === "in-sync" && hasLease(host, now);
+    case "none":
+      return false;
+  }
+}
