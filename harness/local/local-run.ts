@@ -1,0 +1,199 @@
+import { rmSync } from "node:fs";
+import type { ControlEvent } from "../../node/wire/control.ts";
+import { HarnessError } from "../errors.ts";
+import { type Child, killPid, lastLines, waitForEnd } from "../process/child.ts";
+import type { SpawnedProxy } from "../proxy/proxy-server.ts";
+import type { ClusterSpec, ProcessExit } from "../rig/rig.ts";
+import type { AddressPlan } from "./address-plan.ts";
+import type { ClusterNumber } from "./cluster-number.ts";
+import type { ControlClient } from "./control-client.ts";
+import { createEventLog, type EventLog } from "./event-log.ts";
+import { createHostViews, type HostViews } from "./host-views.ts";
+import { findLeftovers } from "./leftovers.ts";
+import { nameOfExit } from "./ready.ts";
+import type { RunClock } from "./run-clock.ts";
+import type { RunFiles } from "./run-files.ts";
+
+const END_DEADLINE_MS = 2_000;
+/** What a workload needs to close its history. */
+const WORKLOAD_GRACE_MS = 500;
+/** A process that is ending closes its channel first. */
+const EXIT_AFTER_LOSS_MS = 1_000;
+
+export interface Commands {
+  readonly host: readonly string[];
+  readonly quorum: readonly string[];
+  readonly switch: readonly string[];
+  readonly workload: readonly string[];
+}
+
+export interface LocalRunOptions {
+  readonly spec: ClusterSpec;
+  readonly runDir: string;
+  readonly scenario: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: RunClock;
+  readonly number: ClusterNumber;
+  readonly files: RunFiles;
+  readonly commandOf: (role: keyof Commands) => readonly string[];
+}
+
+/**
+ * Everything that one run has started, from its first moment: it can be ended at any stage of a start. Holds what the run's processes
+ * say; knows nothing of faults.
+ */
+export class LocalRun {
+  readonly spec: ClusterSpec;
+  readonly runDir: string;
+  readonly scenario: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: RunClock;
+  readonly plan: AddressPlan;
+  readonly files: RunFiles;
+  readonly commandOf: (role: keyof Commands) => readonly string[];
+  readonly log: EventLog = createEventLog();
+  readonly views: HostViews;
+  readonly exits: ProcessExit[] = [];
+  /** As records name it; empty until it answers. */
+  proxyName = "";
+  readonly #number: ClusterNumber;
+  readonly #children = new Map<string, Child>();
+  readonly #controls = new Map<string, ControlClient>();
+  #proxy: SpawnedProxy | null = null;
+  #broken: HarnessError | null = null;
+  #ending: Promise<readonly string[]> | null = null;
+
+  constructor(options: LocalRunOptions) {
+    this.spec = options.spec;
+    this.runDir = options.runDir;
+    this.scenario = options.scenario;
+    this.env = options.env;
+    this.clock = options.clock;
+    this.plan = options.number.plan;
+    this.files = options.files;
+    this.commandOf = options.commandOf;
+    this.views = createHostViews(this.plan.topology.hosts);
+    this.#number = options.number;
+    process.once("exit", this.#killAll);
+  }
+
+  /** @throws HarnessError PROXY_FAILED before there is one */
+  get proxy(): SpawnedProxy {
+    if (this.#proxy !== null) return this.#proxy;
+    throw new HarnessError("PROXY_FAILED", "the proxy is not started", { hint: "Start it first." });
+  }
+
+  /** From here on the proxy belongs to the run; its end without a teardown breaks it. */
+  useProxy(proxy: SpawnedProxy): void {
+    this.#proxy = proxy;
+    const server = proxy.process;
+    if (server === null) return;
+    void server.ended.then((exit) => {
+      const said = lastLines(server.stderrFile, 1);
+      const message = `toxiproxy ended with ${nameOfExit(exit)}: ${said}`;
+      this.#break("PROXY_FAILED", message, `Read ${server.stderrFile}.`);
+    });
+  }
+
+  /** From here on the process belongs to the run; its end is reported. */
+  adopt(child: Child): void {
+    this.#children.set(child.name, child);
+    void child.ended.then((exit) => {
+      this.exits.push(exit);
+      this.report("exit", { ...exit });
+    });
+  }
+
+  attach(name: string, control: ControlClient): void {
+    if (this.#ending === null) this.#controls.set(name, control);
+    else control.close();
+  }
+
+  /** @throws HarnessError BAD_SCENARIO for a name that no process has */
+  child(name: string): Child {
+    const child = this.#children.get(name);
+    if (child !== undefined) return child;
+    const names = [...this.#children.keys()].join(", ");
+    throw new HarnessError("BAD_SCENARIO", `there is no process "${name}"`, {
+      hint: `Use ${names}, or a word like "active".`,
+    });
+  }
+
+  report(what: string, fields: Readonly<Record<string, unknown>>): void {
+    this.log.add({ ...fields, at: this.clock.now(), source: "harness", what });
+  }
+
+  /** @param source as records name it: `host a` */
+  takeEvent(source: string, { atUs, what, fields }: ControlEvent): void {
+    const event = { ...fields, at: atUs - this.clock.startUs, source, what };
+    this.views.take(event);
+    this.log.add(event);
+  }
+
+  /** A channel that closes because its process ended is no fault of the rig. */
+  async takeLoss(name: string, why: string): Promise<void> {
+    if (await waitForEnd(this.child(name), EXIT_AFTER_LOSS_MS)) return;
+    this.#break("CONTROL_LOST", `control channel of ${name}: ${why}`, `Read ${name}.log.`);
+  }
+
+  /** @throws HarnessError what broke the run, for every caller from then on */
+  throwIfBroken(): void {
+    if (this.#broken !== null) throw this.#broken;
+  }
+
+  /** Returns when it has quiesced, or has ended instead. */
+  async quiesce(name: string, withinMs: number): Promise<void> {
+    const { ended } = this.child(name);
+    const asked = this.#controls.get(name)?.ask("quiesce", withinMs);
+    await Promise.race([asked, ended]).catch(async (error: unknown) => {
+      if (!(await waitForEnd(this.child(name), EXIT_AFTER_LOSS_MS))) throw error;
+    });
+  }
+
+  /** Idempotent; every step is taken, whatever the ones before found. */
+  teardown(): Promise<readonly string[]> {
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  async #end(): Promise<readonly string[]> {
+    const workload = this.#children.get("workload");
+    if (workload !== undefined) {
+      workload.expectEnd();
+      workload.stdin.end();
+      await waitForEnd(workload, WORKLOAD_GRACE_MS);
+    }
+    const children = [...this.#children.values()];
+    for (const child of children) child.kill();
+    await Promise.all(children.map((child) => waitForEnd(child, END_DEADLINE_MS)));
+    for (const control of this.#controls.values()) control.close();
+    const failures = (await this.#proxy?.stop()) ?? [];
+    await this.#number.release();
+    this.#removePrivate();
+    process.off("exit", this.#killAll);
+    const left = findLeftovers({
+      number: this.plan.number,
+      processes: children,
+      paths: [this.files.privateDir],
+    });
+    return [...failures, ...left];
+  }
+
+  /** Last resort, when the harness exits without a teardown: nothing asynchronous runs any more. */
+  readonly #killAll = (): void => {
+    for (const child of this.#children.values()) if (child.exit() === null) killPid(child.pid);
+    const server = this.#proxy?.process ?? null;
+    if (server !== null && server.exit() === null) killPid(server.pid);
+    this.#removePrivate();
+  };
+
+  #removePrivate(): void {
+    rmSync(this.files.privateDir, { recursive: true, force: true });
+  }
+
+  #break(code: "PROXY_FAILED" | "CONTROL_LOST", message: string, hint: string): void {
+    if (this.#ending !== null) return;
+    this.#broken ??= new HarnessError(code, message, { hint });
+    this.log.wake();
+  }
+}

@@ -1,0 +1,182 @@
+import { randomInt } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { HarnessError } from "../errors.ts";
+import { type Child, spawnChild } from "../process/child.ts";
+import { findProxy, type ProxySource } from "../proxy/find-proxy.ts";
+import { spawnProxy } from "../proxy/proxy-server.ts";
+import type { ClusterSpec, Rig } from "../rig/rig.ts";
+import { CLUSTER_NUMBER_MAX, type Members } from "./address-plan.ts";
+import { reserveClusterNumber } from "./cluster-number.ts";
+import { attachControl } from "./control-client.ts";
+import { proxyNameOf } from "./link-names.ts";
+import { LocalRig } from "./local-rig.ts";
+import { type Commands, LocalRun } from "./local-run.ts";
+import { builtFile } from "./package-paths.ts";
+import { untilReady } from "./ready.ts";
+import { startRunClock } from "./run-clock.ts";
+import { writeRunFiles } from "./run-files.ts";
+
+export interface LocalOptions {
+  /** Folder of the run's record; made if missing. One run, one folder. */
+  readonly runDir: string;
+  /** Name of the scenario, for the history's header. */
+  readonly scenario: string;
+  /** Environment of the harness: tells where Toxiproxy is, and is handed to the processes. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where Toxiproxy is cached. Default: `$XDG_CACHE_HOME/faultline`, else `~/.cache/faultline`. */
+  readonly cacheDir?: string;
+  /** Programs in place of the built ones; each is started with `--file <path>` appended. */
+  readonly commands?: Partial<Commands>;
+  /** From a process's spawn to its ready line. Unit: milliseconds. Default 5000: 25 × a start on an idle machine. */
+  readonly readyMs?: number;
+  /** One line for people, without its end. Default: dropped. */
+  readonly onProgress?: (line: string) => void;
+}
+
+const READY_MS = 5_000;
+
+/**
+ * Brings up a pair of hosts with its quorum service, switch and proxies, and returns when every process is ready and attached; the pair
+ * itself may not be duplex yet. When it throws, everything it started is ended.
+ *
+ * @throws HarnessError PROXY_NOT_FOUND, PROXY_INSTALL_FAILED, NOT_BUILT, NO_CLUSTER_NUMBER, PORT_TAKEN, RUN_FOLDER before anything is
+ *   started; PROXY_FAILED, PROCESS_NOT_READY, PROCESS_EXITED, CONTROL_LOST after
+ */
+export async function startLocal(spec: ClusterSpec, options: LocalOptions): Promise<Rig> {
+  const { runDir, scenario, env, onProgress = () => undefined } = options;
+  const source = await findProxy({
+    env,
+    onProgress,
+    ...(options.cacheDir === undefined ? {} : { cacheDir: options.cacheDir }),
+  });
+  const commandOf = commandsOf(options.commands ?? {});
+  const members = membersOf(spec);
+  makeFolder(runDir);
+  const clock = startRunClock();
+  const number = await reserveClusterNumber(members, randomInt(CLUSTER_NUMBER_MAX) + 1);
+  let run: LocalRun | null = null;
+  try {
+    const guest = options.commands?.host === undefined ? builtFile("node/guests/kv.wasm") : "";
+    const files = writeRunFiles({ spec, members, plan: number.plan, runDir, guest });
+    run = new LocalRun({ spec, runDir, scenario, env, clock, number, files, commandOf });
+    onProgress(`cluster ${number.plan.number}: starting`);
+    await bringUp(run, { source, readyMs: options.readyMs ?? READY_MS, onProgress });
+    return new LocalRig(run);
+  } catch (error: unknown) {
+    if (run === null) await number.release();
+    else await run.teardown();
+    throw error;
+  }
+}
+
+interface BringUp {
+  readonly source: ProxySource;
+  readonly readyMs: number;
+  readonly onProgress: (line: string) => void;
+}
+
+/** Proxy and processes start side by side: a process takes longer to load than the proxy to answer, and dials again until it does. */
+async function bringUp(run: LocalRun, { source, readyMs, onProgress }: BringUp): Promise<void> {
+  const { hosts, services, switches } = run.plan.topology;
+  const proxied = startLinks(run, source);
+  const started = [
+    ...hosts.map((name) => startProcess(run, { role: "host", name, readyMs })),
+    ...services.map((name) => startProcess(run, { role: "quorum", name, readyMs })),
+    ...switches.map((name) => startProcess(run, { role: "switch", name, readyMs })),
+  ];
+  const all = [proxied, ...started];
+  try {
+    await Promise.all(all);
+  } catch (error: unknown) {
+    // Whatever is still on its way must belong to the run before it is ended.
+    void run.teardown();
+    await Promise.allSettled(all);
+    throw error;
+  }
+  const seconds = (run.clock.now() / 1_000_000).toFixed(2);
+  onProgress(`cluster ${run.plan.number}: up in ${seconds} s through ${run.proxyName}`);
+}
+
+async function startLinks(run: LocalRun, source: ProxySource): Promise<void> {
+  const proxy = await spawnProxy(source, {
+    api: run.plan.proxyApi,
+    logFile: join(run.runDir, "toxiproxy.log"),
+    trash: run.files.privateDir,
+    env: run.env,
+  });
+  run.useProxy(proxy);
+  run.proxyName = await proxy.ready();
+  const links = run.plan.links.map((plan) => {
+    return { name: proxyNameOf(plan), listen: plan.listen, upstream: plan.upstream };
+  });
+  await proxy.links.create(links, run.spec.linkDelayMs);
+}
+
+interface ProcessPlan {
+  readonly role: "host" | "quorum" | "switch";
+  readonly name: string;
+  readonly readyMs: number;
+}
+
+async function startProcess(run: LocalRun, { role, name, readyMs }: ProcessPlan): Promise<void> {
+  const child = await spawnProcess(run, role, name);
+  await untilReady(child, readyMs, (text) => run.report("stray-output", { process: name, text }));
+  const control = run.plan.control.get(name);
+  if (control === undefined) throw new TypeError(`no control address for ${name}`);
+  const { cluster, secret } = run.files;
+  const source = `${role} ${name}`;
+  const client = await attachControl({
+    process: name,
+    endpoint: control,
+    cluster,
+    secret,
+    onEvent: (event) => run.takeEvent(source, event),
+    onLost: (why) => void run.takeLoss(name, why),
+  });
+  run.attach(name, client);
+}
+
+async function spawnProcess(
+  run: LocalRun,
+  role: ProcessPlan["role"],
+  name: string,
+): Promise<Child> {
+  const file = run.files.processFiles.get(name) ?? "";
+  const child = await spawnChild({
+    name,
+    command: [...run.commandOf(role), "--file", file],
+    env: run.env,
+    stderrFile: join(run.runDir, `${name}.stderr`),
+    stdout: "pipe",
+  });
+  run.adopt(child);
+  return child;
+}
+
+function membersOf(spec: ClusterSpec): Members {
+  return {
+    hosts: ["a", "b"],
+    services: spec.quorum === "one" ? ["q1"] : [],
+    switches: ["s1"],
+    vms: ["vm1"],
+  };
+}
+
+function commandsOf(given: Partial<Commands>): (role: keyof Commands) => readonly string[] {
+  const own = (path: string): readonly string[] => [process.execPath, builtFile(path)];
+  return (role) =>
+    given[role] ?? own(role === "workload" ? "harness/workload/main.js" : "node/main.js");
+}
+
+function makeFolder(runDir: string): void {
+  try {
+    mkdirSync(runDir, { recursive: true });
+  } catch (cause: unknown) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new HarnessError("RUN_FOLDER", `cannot make ${runDir}: ${why}`, {
+      hint: "Name a writable folder with --out.",
+      cause,
+    });
+  }
+}
