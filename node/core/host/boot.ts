@@ -12,7 +12,7 @@ import {
 } from "../mirror/writer.ts";
 import { isPromiseOver } from "../pair/claims.ts";
 import { beatNow, hasLease } from "../pair/lease.ts";
-import { isPeerRunning } from "../pair/session.ts";
+import { isPeerRunning } from "../pair/send.ts";
 import { extentOf } from "../units.ts";
 import {
   commit,

@@ -35,16 +35,24 @@ export function commit(host: HostState, ops: readonly DiskOp[], then: Continuati
   return token;
 }
 
-/** Gives a new page to the disk; `then` follows when it is durable. `ops` go into the same commit, before the page. */
+/** Gives a new page to the disk; `after` follows when it is durable. `ops` go into the same commit, before the page. */
 export function persistPage(
   host: HostState,
   page: Page,
-  then: AfterPage,
+  after: AfterPage,
   ops: readonly DiskOp[] = [],
 ): void {
   host.pageNext = page;
-  host.pagesUnderWay += 1;
-  commit(host, [...ops, { op: "page", page }], { kind: "page", page, then });
+  host.pages.push({ page, after, ops });
+  if (host.pages.length === 1) writeNextPage(host);
+}
+
+/** One page at a time: a power failure may tear the slot that is being written, never both. */
+export function writeNextPage(host: HostState): void {
+  const [next] = host.pages;
+  if (next === undefined) return;
+  const { page, after, ops } = next;
+  commit(host, [...ops, { op: "page", page }], { kind: "page", page, after });
 }
 
 const POWER = { none: 0, ceded: 1, open: 2, elected: 3, sole: 4 } as const satisfies Record<

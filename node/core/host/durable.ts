@@ -1,14 +1,14 @@
 /** What follows when a commit has become durable. */
 
 import { invariant } from "../invariant.ts";
-import { settle } from "../mirror/mirror.ts";
+import { roundSettled, settle } from "../mirror/mirror.ts";
 import { clearDirty, roundDone } from "../mirror/writer.ts";
 import { beatNow } from "../pair/lease.ts";
 import type { Page } from "../pair/page.ts";
+import { sendStream } from "../pair/send.ts";
 import { watch } from "../pair/services.ts";
-import { sendStream } from "../pair/session.ts";
 import { sendArmed, startPair } from "../pair/steps.ts";
-import { note } from "./context.ts";
+import { note, writeNextPage } from "./context.ts";
 import type { AfterPage, HostState, OpenSession } from "./state.ts";
 
 export function committed(host: HostState, token: number): void {
@@ -17,7 +17,7 @@ export function committed(host: HostState, token: number): void {
   host.commits.delete(token);
   switch (then.kind) {
     case "round":
-      roundDone(host, token);
+      roundSettled(host, roundDone(host, token));
       return;
     case "clear":
       return;
@@ -30,8 +30,8 @@ export function committed(host: HostState, token: number): void {
       pageDurable(
         host,
         then.page,
-        then.then,
-        then.then.kind === "sole" ? then.then.why : then.then.kind,
+        then.after,
+        then.after.kind === "sole" ? then.after.why : then.after.kind,
       );
       return;
   }
@@ -40,7 +40,8 @@ export function committed(host: HostState, token: number): void {
 function pageDurable(host: HostState, page: Page, then: AfterPage, why: string): void {
   const before = host.page;
   host.page = page;
-  host.pagesUnderWay -= 1;
+  host.pages.shift();
+  writeNextPage(host);
   if (
     before.right !== page.right ||
     before.copy !== page.copy ||

@@ -7,14 +7,17 @@ import type { RandomId, VmBoot, VolumeId } from "../identity.ts";
 import { invariant, unreachable } from "../invariant.ts";
 import { takeMirrored, takeWrote, tidyIntents } from "../mirror/mirror.ts";
 import { markIntentsDirty, UNKNOWN_WRITE } from "../mirror/writer.ts";
+import { serviceDown, takeAnswer } from "../pair/answers.ts";
 import { cancelClaim } from "../pair/claims.ts";
+import { closeSession } from "../pair/close.ts";
 import type { PathId, PeerFrame } from "../pair/frames.ts";
 import { mayIntake, takeBeat, takeBeatOk } from "../pair/lease.ts";
 import { blankPage, type CopyState, type Page, type Right } from "../pair/page.ts";
 import { countSilence, pathOf } from "../pair/paths.ts";
 import { pursue } from "../pair/pursue.ts";
-import { beatServices, serviceDown, serviceOf, serviceUp, takeAnswer } from "../pair/services.ts";
-import { acceptFrame, closeSession, isLower, pathClosed, takeHello } from "../pair/session.ts";
+import { isLower } from "../pair/send.ts";
+import { beatServices, serviceOf, serviceUp } from "../pair/services.ts";
+import { acceptFrame, pathClosed, takeHello } from "../pair/session.ts";
 import { takeArmed, takeCede, takeCeded, takePair, takePaired } from "../pair/steps.ts";
 import type { Instant } from "../units.ts";
 import { machineReady, volumesRead } from "./boot.ts";
@@ -158,7 +161,7 @@ function start(host: HostState, event: HostEvent & { kind: "start" }): void {
   };
   const ops = found.right === "sole" ? markIntentsDirty(host) : [];
   host.pageNext = page;
-  host.pagesUnderWay = 1;
+  host.pages.push({ page, after: { kind: "nothing" }, ops });
   commit(host, [...ops, { op: "page", page }], { kind: "started" });
 }
 

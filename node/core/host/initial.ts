@@ -13,7 +13,7 @@ export function initialState(config: HostConfig): HostState {
     starved: { from: 0, uncounted: 0, isSaid: false },
     page,
     pageNext: page,
-    pagesUnderWay: 0,
+    pages: [],
     isDiskGood: true,
     barred: null,
     ids: [],

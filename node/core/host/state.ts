@@ -1,4 +1,5 @@
 /** Everything a host core holds in memory for one VM. Mutated in place by the modules of pair/, mirror/ and host/. */
+import type { DiskOp } from "../disk/ops.ts";
 import type { Generation, RandomId, ServiceId, VmBoot, VolumeId } from "../identity.ts";
 import type { BootBlock, GuestWrite, MachineOutput, SessionId } from "../machine/entry.ts";
 import type { HelloView, PathId } from "../pair/frames.ts";
@@ -169,7 +170,7 @@ export interface MirrorState {
 /** What follows when a commit is durable. */
 export type Continuation =
   | { readonly kind: "started" }
-  | { readonly kind: "page"; readonly page: Page; readonly then: AfterPage }
+  | { readonly kind: "page"; readonly page: Page; readonly after: AfterPage }
   | { readonly kind: "round" }
   | { readonly kind: "clear" };
 
@@ -195,7 +196,12 @@ export interface HostState {
   page: Page;
   /** Last given to the disk; equal to `page` when none is under way. */
   pageNext: Page;
-  pagesUnderWay: number;
+  /** Pages not yet durable, in order; the first one is on its way. */
+  readonly pages: {
+    readonly page: Page;
+    readonly after: AfterPage;
+    readonly ops: readonly DiskOp[];
+  }[];
   isDiskGood: boolean;
   /** Row of a verdict that is recognised and refused: this host boots nothing and claims nothing. */
   barred: string | null;

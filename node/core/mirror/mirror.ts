@@ -4,7 +4,7 @@ import type { HostState, OpenSession } from "../host/state.ts";
 import { sameBoot } from "../identity.ts";
 import type { GuestWrite, MachineResult } from "../machine/entry.ts";
 import type { HelloView, PeerBody } from "../pair/frames.ts";
-import { closeSession, sendStream } from "../pair/session.ts";
+import { sendStream } from "../pair/send.ts";
 import { clearIdleIntents, enqueue } from "./writer.ts";
 
 /** Incomplete epochs at most: beyond it input waits, and the next batch shares one flush. */
@@ -90,7 +90,6 @@ function resendOrGiveUp(host: HostState, session: OpenSession, number: number): 
     detail: `write ${number} is stored differently at the peer`,
   });
   host.isPeerBarred = true;
-  closeSession(host, "the peer stored something else twice");
 }
 
 /**
@@ -125,7 +124,14 @@ export function takeMirrored(host: HostState, write: GuestWrite): void {
   enqueue(host, [write]);
 }
 
-export function sendWrote(host: HostState, writes: readonly GuestWrite[]): void {
+/** A round of this host's copy is durable. */
+export function roundSettled(host: HostState, writes: readonly GuestWrite[]): void {
+  if (writes.length === 0) return;
+  if (host.vm.kind === "running") settle(host);
+  else sendWrote(host, writes);
+}
+
+function sendWrote(host: HostState, writes: readonly GuestWrite[]): void {
   const session = parSession(host);
   if (session === null) return;
   sendStream(host, session, {

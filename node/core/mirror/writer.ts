@@ -10,7 +10,6 @@ import type { VolumeId } from "../identity.ts";
 import { invariant } from "../invariant.ts";
 import type { GuestWrite } from "../machine/entry.ts";
 import { BLOCKS_PER_EXTENT, extentOf, type Lba } from "../units.ts";
-import { sendWrote, settle } from "./mirror.ts";
 
 /** Writes in one round at most: 1 MiB, so that a round takes a few milliseconds. */
 const ROUND_MAX = 256;
@@ -185,21 +184,25 @@ export function clearDirty(host: HostState): void {
   if (ops.length > 0) commit(host, ops, { kind: "clear" });
 }
 
-export function roundDone(host: HostState, token: number): void {
+/**
+ * A commit of the round under way ended.
+ *
+ * @returns the writes that are durable now; empty after the intents alone
+ */
+export function roundDone(host: HostState, token: number): readonly GuestWrite[] {
   const { writer } = host.mirror;
   const { round } = writer;
   invariant(round?.token === token, "rounds end in the order they began");
   writer.round = null;
   if (round.phase === "intents") {
     startData(host, round.writes);
-    return;
+    return [];
   }
   const last = round.writes.at(-1);
   invariant(last !== undefined, "a round holds a write");
   writer.durable = Math.max(writer.durable, last.number);
-  if (host.vm.kind === "running") settle(host);
-  else sendWrote(host, round.writes);
   startRoundIfDue(host);
+  return round.writes;
 }
 
 /** Intent extents kept set at a time, at most. */

@@ -4,8 +4,8 @@ import type { HostState, OpenSession, PathState } from "../host/state.ts";
 import { sameBoot, type VmBoot } from "../identity.ts";
 import { forgetBoot, intentCount } from "../mirror/writer.ts";
 import type { PeerBody } from "./frames.ts";
+import { isPeerRunning, sendLoose } from "./send.ts";
 import { seenServices } from "./services.ts";
-import { isPeerRunning, sendLoose } from "./session.ts";
 
 const BEATS_KEPT = 64;
 

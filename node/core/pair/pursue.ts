@@ -9,9 +9,10 @@ import { announceIfDue } from "../host/lan.ts";
 import type { HostState } from "../host/state.ts";
 import { pump, release } from "../host/vm.ts";
 import { goAloneIfDue } from "./claims.ts";
+import { closeSession } from "./close.ts";
 import { beatIfDue } from "./lease.ts";
 import { isPeerSilent } from "./paths.ts";
-import { answerHelloIfDue, closeSession, giveUpHelloIfDue, openIfDue } from "./session.ts";
+import { answerHelloIfDue, giveUpHelloIfDue, openIfDue } from "./session.ts";
 import { armIfDue, disarmIfDue, endStepIfLate } from "./steps.ts";
 
 export function pursue(host: HostState): void {

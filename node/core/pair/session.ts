@@ -1,80 +1,21 @@
 /** Opening, carrying and closing the pair session. */
 
-import { drawId, emit, isRightMoving, mark, note, persistPage } from "../host/context.ts";
+import { drawId, mark, note, persistPage } from "../host/context.ts";
 import type { HostState, OpenSession, PathState, PendingHello } from "../host/state.ts";
-import { type RandomId, sameBoot } from "../identity.ts";
-import {
-  dropQueued,
-  durableFor,
-  intentCount,
-  isDirtyEmpty,
-  isWriterIdle,
-} from "../mirror/writer.ts";
+import type { RandomId } from "../identity.ts";
+import { durableFor, intentCount, isDirtyEmpty, isWriterIdle } from "../mirror/writer.ts";
 import { cancelClaim } from "./claims.ts";
+import { closeSession } from "./close.ts";
 import type { HelloView, PeerBody, PeerFrame } from "./frames.ts";
 import { heard, pathOf } from "./paths.ts";
 import { reconnect } from "./reconnect.ts";
+import { isLower, sendLoose } from "./send.ts";
 import { seenServices } from "./services.ts";
 import { enterVerdict } from "./verdicts.ts";
 
-export function isLower(host: HostState): boolean {
-  return host.config.host < host.config.peer;
-}
-
-/** Sends on the ordered stream of the open session. `from` defaults to this host's durable generation (P7). */
-export function sendStream(
-  host: HostState,
-  session: OpenSession,
-  body: PeerBody,
-  from: RandomId | null = host.page.gen?.id ?? null,
-): void {
-  session.sent += 1;
-  const frame: PeerFrame = {
-    vm: host.config.vm,
-    session: session.id,
-    number: session.sent,
-    from,
-    body,
-  };
-  emit(host, { kind: "send-peer", path: session.path, conn: session.conn, frame });
-}
-
-/** Sends outside the stream, over one path. */
-export function sendLoose(
-  host: HostState,
-  path: PathState,
-  session: RandomId | null,
-  body: PeerBody,
-): void {
-  if (path.conn === null) return;
-  const frame: PeerFrame = {
-    vm: host.config.vm,
-    session,
-    number: 0,
-    from: host.page.gen?.id ?? null,
-    body,
-  };
-  emit(host, { kind: "send-peer", path: path.config.id, conn: path.conn, frame });
-}
-
-/** Ends the session for this side. Writes of it that are not begun are dropped unless this host made them. */
-export function closeSession(host: HostState, why: string): void {
-  const { session } = host;
-  if (session.kind === "none") return;
-  if (session.kind === "open") {
-    const path = pathOf(host, session.path);
-    if (path?.conn === session.conn)
-      sendLoose(host, path, session.id, { kind: "bye", reason: why });
-    note(host, { what: "session", state: "closed", verdict: session.verdict.row, why });
-  }
-  host.session = { kind: "none" };
-  host.beatsSent.clear();
-  if (host.vm.kind !== "running") dropQueued(host);
-}
-
 /** No page that moves the right under way, and nothing of an old session left for the disk (P17). */
 function isReadyForHello(host: HostState): boolean {
-  if (!host.isStarted || isRightMoving(host) || host.pagesUnderWay > 0) return false;
+  if (!host.isStarted || host.pages.length > 0) return false;
   return host.vm.kind === "running" || isWriterIdle(host);
 }
 
@@ -279,12 +220,4 @@ export function pathClosed(host: HostState, path: PathState, conn: number): void
   if (session.kind === "none" || session.conn !== conn || session.path !== path.config.id) return;
   closeSession(host, `${path.config.id} closed`);
   host.helloAt = host.now;
-}
-
-/** True if the peer's VM of the open session is this host's own boot or none. */
-export function isPeerRunning(session: OpenSession, own: HostState): boolean {
-  return (
-    session.peerBoot !== null &&
-    !(own.vm.kind === "running" && sameBoot(own.vm.vmBoot, session.peerBoot))
-  );
 }

@@ -8,10 +8,11 @@ import { type RandomId, sameGeneration } from "../identity.ts";
 import { isWriterIdle } from "../mirror/writer.ts";
 import type { QuorumAnswer } from "../quorum/messages.ts";
 import { nextGeneration } from "./claims.ts";
+import { closeSession } from "./close.ts";
 import type { PeerBody } from "./frames.ts";
 import { succeed } from "./page.ts";
+import { isLower, sendStream } from "./send.ts";
 import { ask, seenServices, unseenUntilLost } from "./services.ts";
-import { closeSession, isLower, sendStream } from "./session.ts";
 
 export function endStepIfLate(host: HostState): void {
   const { session } = host;
