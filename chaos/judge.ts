@@ -1,0 +1,200 @@
+/** What a run amounts to: every checker that the plan asks for, and what must be true of any run before its verdict counts. */
+import type { DivergenceFigures } from "../harness/check/divergence.ts";
+import { checkDurability, type DurabilityFigures } from "../harness/check/durability.ts";
+import { checkInvariants, INVARIANT_STATUS } from "../harness/check/invariants.ts";
+import { checkLinearizability } from "../harness/check/linearizability.ts";
+import { checkOneRunner } from "../harness/check/one-runner.ts";
+import { countOperations, type Operation, operationsOf } from "../harness/check/operations.ts";
+import { checkRecovery, type RecoveryFigures } from "../harness/check/recovery.ts";
+import { composeVerdict, type Guarded, guardChecker } from "../harness/check/verdict.ts";
+import type {
+  CheckResult,
+  HistoryLine,
+  Micros,
+  RunEvent,
+  VerdictDocument,
+} from "../harness/record/types.ts";
+import type { ProcessExit } from "../harness/rig/rig.ts";
+import type { Plan } from "./plan/plan.ts";
+import type { CheckName } from "./plan/scenario.ts";
+import type { InjectedFault } from "./timeline.ts";
+
+/** What the checkers are given. */
+export interface Evidence {
+  readonly plan: Plan;
+  readonly lines: readonly HistoryLine[];
+  readonly events: readonly RunEvent[];
+  readonly exits: readonly ProcessExit[];
+  readonly injected: readonly InjectedFault[];
+  /** Null: not before the deadline. */
+  readonly convergedAt: Micros | null;
+  /** Null: the disks were not looked at. */
+  readonly audit: Guarded<DivergenceFigures> | null;
+}
+
+type Judged = Pick<
+  VerdictDocument,
+  "verdict" | "checks" | "recovery" | "operations" | "lost" | "divergence" | "availability"
+>;
+
+/** Judges a run that went to its end. */
+export function judge(evidence: Evidence): Judged {
+  const { plan, lines, events, audit } = evidence;
+  const read = guardChecker("history", () => {
+    const operations = operationsOf(lines);
+    const why = `${operations.length} operations`;
+    return { operations, check: { name: "history", verdict: "pass", why } as const };
+  });
+  const operations = read.figures?.operations ?? [];
+  const durability = guardChecker("durability", () => checkDurability(operations, events));
+  const recovery = guardChecker("recovery", () =>
+    checkRecovery(
+      { lines, operations, events },
+      { convergedAt: evidence.convergedAt, isServiceOwed: plan.budget === "inside" },
+    ),
+  );
+  const run = { durability, recovery, audit };
+  const asked = plan.checks.map((name) => checkOf(name, evidence, run));
+  const premises = [
+    ...(read.figures === null ? [read.check] : []),
+    checkFaults(evidence),
+    ...checkUnfinishedWrites(evidence, operations),
+    checkConvergence(evidence),
+    checkProcesses(evidence.exits),
+  ];
+  const checks = [...asked, ...premises];
+  return {
+    verdict: composeVerdict(checks),
+    checks,
+    recovery: recovery.figures?.recovery ?? [],
+    operations: countOperations(operations),
+    lost: durability.figures?.lost ?? NOTHING_LOST,
+    divergence: audit?.figures?.divergence ?? NO_DIVERGENCE,
+    availability: recovery.figures?.availability ?? null,
+  };
+}
+
+/**
+ * Judges a run that its rig could not bring to its end: only what the system under test did wrong by its own account counts, for that may
+ * be what stopped the rig. Null: nothing of the kind.
+ */
+export function judgeUnfinished(
+  events: readonly RunEvent[],
+  exits: readonly ProcessExit[],
+): Judged | null {
+  const checks = [
+    guardChecker("invariants", () => ({ check: checkInvariants(events) })).check,
+    checkProcesses(exits),
+  ].filter(({ verdict }) => verdict === "fail");
+  return checks.length === 0 ? null : { ...NOTHING_JUDGED, verdict: "fail", checks };
+}
+
+const NOTHING_LOST: VerdictDocument["lost"] = { acknowledged: 0, oldestMs: null };
+const NO_DIVERGENCE: VerdictDocument["divergence"] = {
+  knownBlocks: 0,
+  silentBlocks: 0,
+  way: "none",
+};
+
+/** Figures of a run that nobody judged. Its `verdict` is the caller's. */
+export const NOTHING_JUDGED: Omit<Judged, "verdict"> = {
+  checks: [],
+  recovery: [],
+  operations: { ok: 0, fail: 0, info: 0 },
+  lost: NOTHING_LOST,
+  divergence: NO_DIVERGENCE,
+  availability: null,
+};
+
+function checkOf(
+  name: CheckName,
+  { lines, events }: Evidence,
+  run: {
+    readonly durability: Guarded<DurabilityFigures>;
+    readonly recovery: Guarded<RecoveryFigures>;
+    readonly audit: Guarded<DivergenceFigures> | null;
+  },
+): CheckResult {
+  switch (name) {
+    case "linearizability":
+      return guardChecker(name, () => checkLinearizability(lines)).check;
+    case "durability":
+      return run.durability.check;
+    case "divergence":
+      return run.audit?.check ?? { name, verdict: "unknown", why: "the disks were not read" };
+    case "one-runner":
+      return guardChecker(name, () => checkOneRunner(events)).check;
+    case "invariants":
+      return guardChecker(name, () => ({ check: checkInvariants(events) })).check;
+    case "recovery":
+      return run.recovery.check;
+    default:
+      return unreachable(name);
+  }
+}
+
+/** A fault that did not bite tests nothing. */
+function checkFaults({ plan, injected }: Evidence): CheckResult {
+  const name = "faults";
+  const missed = injected.filter(({ proof }) => proof?.hasBitten !== true);
+  const said = injected.map(({ step, target, proof }) => {
+    return `${step.fault} of ${target}: ${proof?.why ?? "no proof was taken"}`;
+  });
+  const why = `${injected.length} of ${plan.steps.length} injected; ${said.join("; ")}`;
+  const hasAll = injected.length === plan.steps.length && missed.length === 0;
+  return { name, verdict: hasAll ? "pass" : "unknown", why };
+}
+
+/**
+ * Counted from the clients' history, which is exact in every bed. In real time a fault cannot be aimed within a round trip, so there a
+ * miss is only reported.
+ */
+function checkUnfinishedWrites(
+  { plan, injected }: Evidence,
+  operations: readonly Operation[],
+): readonly CheckResult[] {
+  const aimed = injected.filter(({ step }) => step.intoWriteUs !== null);
+  return aimed.map(({ step, target, at }) => {
+    const count = operations.filter((operation) => isWriteUnderWay(operation, at)).length;
+    const isMissed = count === 0 && plan.bed === "sim";
+    const why = `${count} writes were unfinished at ${step.fault} of ${target}`;
+    return { name: "unfinished-write", verdict: isMissed ? "unknown" : "pass", why };
+  });
+}
+
+function isWriteUnderWay({ f, invokedAt, end }: Operation, at: Micros): boolean {
+  if (f !== "write" && f !== "append" && f !== "delete") return false;
+  return invokedAt <= at && (end.kind === "info" || end.at > at);
+}
+
+function checkConvergence({ plan, injected, convergedAt }: Evidence): CheckResult {
+  const name = "convergence";
+  const { converge, deadlineMs } = plan;
+  if (converge === "safety-only") {
+    return { name, verdict: "pass", why: "outside the fault budget: none is owed" };
+  }
+  const last = Math.max(0, ...injected.map(({ at }) => at));
+  if (convergedAt === null) {
+    const why = `no ${converge} within ${deadlineMs} ms of the last fault`;
+    return { name, verdict: "fail", why };
+  }
+  const span = ((convergedAt - last) / 1_000).toFixed(0);
+  return { name, verdict: "pass", why: `${converge} ${span} ms after the last fault` };
+}
+
+/** A process that ended without being told to, however politely, was not there when it was needed. */
+function checkProcesses(exits: readonly ProcessExit[]): CheckResult {
+  const name = "processes";
+  const surprising = exits.filter(
+    ({ expected, status }) => !expected && status !== INVARIANT_STATUS,
+  );
+  const said = surprising.map(({ process, status, signal }) => {
+    return `${process} ended with ${signal ?? `status ${status}`}`;
+  });
+  if (said.length > 0) return { name, verdict: "fail", why: `not told to: ${said.join("; ")}` };
+  return { name, verdict: "pass", why: `${exits.length} ended, each as it was told to` };
+}
+
+function unreachable(value: never): never {
+  throw new TypeError(`no such check: ${JSON.stringify(value)}`);
+}

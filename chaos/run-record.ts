@@ -1,0 +1,98 @@
+import { join } from "node:path";
+import { createRunFolder, RUN_FILES } from "../harness/record/run-folder.ts";
+import type { RunEvent, VerdictDocument } from "../harness/record/types.ts";
+import { type LineWriter, openEvents, writeDocument } from "../harness/record/writer.ts";
+import type { Plan } from "./plan/plan.ts";
+
+/** How often new events go to the file while the bed runs. Unit: milliseconds. */
+const COPY_EVERY = 50;
+
+/** The folder of one run, filled as the run goes on: whatever ends it, what is there can be read. */
+export interface RunRecord {
+  readonly folder: string;
+  readonly historyPath: string;
+  /** From here on new events of the source reach `events.ndjson` by themselves. The source only ever grows. */
+  follow(events: () => readonly RunEvent[]): void;
+  /** Adds an event that no rig reports. */
+  add(event: RunEvent): void;
+  /** Everything written so far. */
+  events(): readonly RunEvent[];
+  /** Writes what is left of the events, and the verdict. */
+  close(verdict: VerdictDocument, facts: Readonly<Record<string, unknown>>): void;
+}
+
+/**
+ * Makes the folder with `plan.json` and `environment.json` in it.
+ *
+ * @throws HarnessError RUN_FOLDER
+ */
+export function openRunRecord(options: {
+  readonly root: string;
+  readonly startedAt: Date;
+  readonly plan: Plan;
+  /** Facts of the machine, which `environment.json` alone holds. */
+  readonly environment: Readonly<Record<string, unknown>>;
+}): RunRecord {
+  const { root, startedAt, plan, environment } = options;
+  const { scenario, seed } = plan;
+  const { path: folder } = createRunFolder({ root, startedAt, scenario, seed });
+  const facts = { schema: plan.schema, startedAt: startedAt.toISOString(), ...environment };
+  writeDocument(join(folder, RUN_FILES.plan), plan);
+  writeDocument(join(folder, RUN_FILES.environment), facts);
+  const writer = openEvents(join(folder, RUN_FILES.events));
+  const copied = copyEvents(writer);
+  return {
+    folder,
+    historyPath: join(folder, RUN_FILES.history),
+    follow: (events) => copied.follow(events),
+    add: (event) => copied.add(event),
+    events: () => copied.events(),
+    close(verdict, more) {
+      copied.close();
+      writer.close();
+      writeDocument(join(folder, RUN_FILES.environment), { ...facts, ...more });
+      writeDocument(join(folder, RUN_FILES.verdict), verdict);
+    },
+  };
+}
+
+function copyEvents(writer: LineWriter<RunEvent>): {
+  follow(events: () => readonly RunEvent[]): void;
+  add(event: RunEvent): void;
+  events(): readonly RunEvent[];
+  close(): void;
+} {
+  const written: RunEvent[] = [];
+  let source: () => readonly RunEvent[] = () => [];
+  let taken = 0;
+  const add = (event: RunEvent): void => {
+    written.push(event);
+    writer.write(event);
+  };
+  const copy = (): void => {
+    const events = source();
+    for (; taken < events.length; taken += 1) {
+      const event = events[taken];
+      if (event !== undefined) add(event);
+    }
+  };
+  const timer = setInterval(copy, COPY_EVERY);
+  timer.unref();
+  return {
+    follow(events) {
+      source = events;
+    },
+    add(event) {
+      copy();
+      add(event);
+    },
+    events() {
+      copy();
+      return written;
+    },
+    close() {
+      clearInterval(timer);
+      copy();
+    },
+  };
+}

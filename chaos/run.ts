@@ -1,0 +1,265 @@
+/**
+ * One run: plan → bed → load → faults → convergence → final reads → audit of the disks → teardown → verdict. The folder is written from
+ * the first moment, and whatever goes wrong, the bed is torn down and a verdict stands in it.
+ */
+import { existsSync } from "node:fs";
+import { auditDisks, type DivergenceFigures } from "../harness/check/divergence.ts";
+import { type Guarded, guardChecker } from "../harness/check/verdict.ts";
+import { HarnessError } from "../harness/errors.ts";
+import { readHistory } from "../harness/record/reader.ts";
+import type { HistoryLine, Micros, VerdictDocument } from "../harness/record/types.ts";
+import type { ClusterSpec, DiskSource, Rig } from "../harness/rig/rig.ts";
+import { describeViews, isRedundant, waitForConvergence } from "./converge.ts";
+import { judge, judgeUnfinished, NOTHING_JUDGED } from "./judge.ts";
+import type { Plan } from "./plan/plan.ts";
+import { openRunRecord, type RunRecord } from "./run-record.ts";
+import { createTimeline, type InjectedFault, type Timeline } from "./timeline.ts";
+
+/** From the bed's start to a redundant pair. Unit: microseconds. */
+const DUPLEX_WITHIN_US = 10_000_000;
+/** For clients to end and every key to be read. Unit: microseconds. */
+const FINAL_READS_US = 10_000_000;
+
+/** Brings up the bed that the plan names. The run's folder exists; the bed writes `history.ndjson` and logs into it. */
+export type StartBed = (
+  spec: ClusterSpec,
+  run: {
+    readonly runDir: string;
+    readonly scenario: string;
+    readonly plan: Plan;
+    readonly onProgress: (line: string) => void;
+  },
+) => Promise<Rig>;
+
+export interface RunOptions {
+  readonly startBed: StartBed;
+  /** The run's folder is made in `<runRoot>/runs/`. */
+  readonly runRoot: string;
+  readonly startedAt: Date;
+  /** Of the program, for the record. */
+  readonly commit: string;
+  /** Facts of the machine, for `environment.json`. */
+  readonly environment: Readonly<Record<string, unknown>>;
+  /** A command that can be pasted, by the run's folder. */
+  readonly replayOf: (folder: string) => string;
+  /** One line for people, without its end. */
+  readonly onProgress: (line: string) => void;
+  /** Ends the run early: the bed is torn down, the record is kept, the verdict is `unknown`. */
+  readonly signal?: AbortSignal;
+}
+
+export interface RunOutcome {
+  readonly verdict: VerdictDocument;
+  readonly folder: string;
+  /** `signal` ended it. */
+  readonly isInterrupted: boolean;
+}
+
+/** Rejects with HarnessError RUN_FOLDER when nothing can be recorded; everything else becomes a verdict. */
+export async function runScenario(plan: Plan, options: RunOptions): Promise<RunOutcome> {
+  const { runRoot: root, startedAt, environment } = options;
+  const record = openRunRecord({ root, startedAt, plan, environment });
+  const began = performance.now();
+  const run = await perform(plan, record, options);
+  const verdict = conclude(plan, { run, record, options });
+  record.close(verdict, { tookMs: Math.round(performance.now() - began) });
+  return { verdict, folder: record.folder, isInterrupted: run.failure instanceof Interrupted };
+}
+
+/** What a run came to, however far it got. */
+interface Performed {
+  readonly rig: Rig | null;
+  readonly injected: readonly InjectedFault[];
+  /** Null: it did not get there. */
+  readonly finished: Finished | null;
+  /** What kept it from its end, or from ending everything. */
+  readonly failure: unknown;
+}
+
+interface Finished {
+  readonly convergedAt: Micros | null;
+  readonly audit: Guarded<DivergenceFigures>;
+  readonly lines: readonly HistoryLine[];
+}
+
+class Interrupted extends Error {
+  override readonly name = "Interrupted";
+}
+
+async function perform(plan: Plan, record: RunRecord, options: RunOptions): Promise<Performed> {
+  const { onProgress, startBed, signal } = options;
+  let rig: Rig | null = null;
+  let timeline: Timeline | null = null;
+  let finished: Finished | null = null;
+  let failure: unknown = null;
+  try {
+    const { folder: runDir } = record;
+    rig = await startBed(plan.topology, { runDir, scenario: plan.scenario, plan, onProgress });
+    record.follow(rig.events.bind(rig));
+    timeline = createTimeline(rig, plan.steps, onProgress);
+    const driven = await interruptible(drive(plan, { rig, timeline, onProgress }), signal);
+    finished = { ...driven, lines: historyOf(record) };
+  } catch (error: unknown) {
+    failure = error;
+  }
+  if (rig !== null) failure ??= await endOf(rig, timeline, { isFinished: finished !== null });
+  return { rig, injected: timeline?.injected() ?? [], finished, failure };
+}
+
+async function drive(
+  plan: Plan,
+  run: {
+    readonly rig: Rig;
+    readonly timeline: Timeline;
+    readonly onProgress: (line: string) => void;
+  },
+): Promise<Omit<Finished, "lines">> {
+  const { rig, timeline, onProgress } = run;
+  await untilRedundant(rig, plan);
+  onProgress(`redundant after ${seconds(rig.now())} s`);
+  const { spec } = plan.workload;
+  const workload = await rig.startWorkload(spec);
+  onProgress(`load: ${plan.workload.name}, ${describeLoad(plan)}`);
+  await rig.until(rig.now() + spec.warmUpMs * 1_000);
+  await workload.phase("calm");
+  await rig.until(rig.now() + spec.calmMs * 1_000);
+  await workload.phase("fault");
+  await timeline.run(workload);
+  const last = Math.max(rig.now(), ...timeline.injected().map(({ at }) => at));
+  const convergedAt = await waitForConvergence(rig, plan, last + plan.deadlineMs * 1_000);
+  const reached = convergedAt === null ? "not-converged" : "converged";
+  rig.report(reached, { converge: plan.converge, hosts: describeViews(rig.hosts()) });
+  onProgress(convergedAt === null ? "no convergence; reading back" : "converged; reading back");
+  await timeline.healAll();
+  await workload.finish(rig.now() + FINAL_READS_US);
+  await rig.quiesce();
+  onProgress("comparing the disks");
+  return { convergedAt, audit: auditOf(rig.disks(), plan) };
+}
+
+async function untilRedundant(rig: Rig, plan: Plan): Promise<void> {
+  const { quorum } = plan.topology;
+  const deadline = rig.now() + DUPLEX_WITHIN_US;
+  if (await rig.waitFor(() => isRedundant(rig.hosts(), quorum), deadline)) return;
+  const span = DUPLEX_WITHIN_US / 1_000;
+  throw new HarnessError(
+    "NO_CONVERGENCE",
+    `the pair was not redundant within ${span} ms of its start: ${describeViews(rig.hosts())}`,
+    { hint: "Read the hosts' logs in the run folder; the last alert says what they wait for." },
+  );
+}
+
+function auditOf(disks: readonly DiskSource[], plan: Plan): Guarded<DivergenceFigures> {
+  try {
+    return guardChecker("divergence", () => {
+      const [left, right] = disks;
+      if (left === undefined || right === undefined) throw new Error("there are not two disks");
+      return auditDisks(left, right, { mustBeEqual: plan.converge === "duplex" });
+    });
+  } finally {
+    for (const disk of disks) disk.close();
+  }
+}
+
+/** Heals and ends everything. Returns what could not be ended, as an error; null in a good run. */
+async function endOf(
+  rig: Rig,
+  timeline: Timeline | null,
+  { isFinished }: { readonly isFinished: boolean },
+): Promise<unknown> {
+  try {
+    // A run that ended early may have left links cut on a proxy that outlives it.
+    if (!isFinished) await timeline?.healAll();
+  } catch {
+    // Nothing more can be mended; the teardown says what is left.
+  }
+  try {
+    const left = await rig.teardown();
+    if (left.length === 0) return null;
+    return new HarnessError("LEFTOVERS", `not ended: ${left.join("; ")}`, {
+      hint: "End them by hand, so that they do not disturb the next run.",
+    });
+  } catch (error: unknown) {
+    return error;
+  }
+}
+
+/** Resolves or rejects with the work, or rejects at once when the signal comes first. */
+async function interruptible<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  let stop = (): void => undefined;
+  const interrupted = new Promise<never>((_resolve, reject) => {
+    stop = () => reject(new Interrupted("interrupted"));
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, interrupted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+function conclude(
+  plan: Plan,
+  of: { readonly run: Performed; readonly record: RunRecord; readonly options: RunOptions },
+): VerdictDocument {
+  const { run, record, options } = of;
+  const { scenario, seed, bed, level, schema } = plan;
+  const exits = run.rig?.exits() ?? [];
+  const head = {
+    schema,
+    scenario,
+    seed,
+    bed,
+    level,
+    proxy: run.rig?.proxy ?? "none (not started)",
+    commit: options.commit,
+    replay: options.replayOf(record.folder),
+  };
+  if (isRuleOfCore(run.failure, plan)) {
+    const at = run.rig?.now() ?? 0;
+    const detail = "the core ended the simulated process";
+    record.add({ at, source: "invariant", what: "violation", name: run.failure.message, detail });
+  }
+  if (run.finished !== null && run.failure === null) {
+    const { injected, finished } = run;
+    const evidence = { plan, events: record.events(), exits, injected, ...finished };
+    return { ...head, ...judge(evidence), broken: null };
+  }
+  if (run.failure instanceof Interrupted) {
+    const why = "the run was interrupted";
+    const check = { name: "run", verdict: "unknown", why } as const;
+    return { ...head, ...NOTHING_JUDGED, verdict: "unknown", checks: [check], broken: null };
+  }
+  const failed = judgeUnfinished(record.events(), exits);
+  if (failed !== null) return { ...head, ...failed, broken: null };
+  return { ...head, ...NOTHING_JUDGED, verdict: "broken", broken: describeFailure(run.failure) };
+}
+
+/** The core of a simulated host runs in this process: a rule that it breaks is a finding, not a failure of the rig. */
+function isRuleOfCore(failure: unknown, { bed }: Plan): failure is Error {
+  return bed === "sim" && failure instanceof Error && failure.name === "InvariantViolation";
+}
+
+function historyOf({ historyPath }: RunRecord): readonly HistoryLine[] {
+  return existsSync(historyPath) ? readHistory(historyPath).lines : [];
+}
+
+function describeFailure(failure: unknown): VerdictDocument["broken"] {
+  if (failure instanceof HarnessError) {
+    const { code, message, hint } = failure;
+    return { code, message, hint };
+  }
+  const message = failure instanceof Error ? (failure.stack ?? failure.message) : String(failure);
+  return { code: "INTERNAL", message, hint: "This is a mistake in Faultline: please report it." };
+}
+
+function describeLoad({ workload }: Plan): string {
+  const { kind, clients } = workload.spec;
+  return kind === "reference" ? `the probe and ${clients} clients` : "the probe alone";
+}
+
+function seconds(us: Micros): string {
+  return (us / 1_000_000).toFixed(2);
+}

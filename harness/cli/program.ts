@@ -1,0 +1,120 @@
+/** The commands and their options. What a command does is loaded when it is called: `--help` waits for no bed and no library. */
+import { Command, CommanderError, Option } from "@commander-js/extra-typings";
+import { reportFailure } from "./failure.ts";
+import { type Shell, STATUS } from "./shell.ts";
+import { parseSeed, parseSeeds, parseSpan } from "./values.ts";
+
+const EXIT_HELP = `
+Exit status:
+  0 pass   1 fail   2 unknown   3 broken (the rig failed, not the system)
+  4 wrong usage   130 interrupted`;
+
+const RUN_HELP = `
+A run leaves a folder with its plan, history, events, verdict and logs
+(docs/record.md); its path is the last line printed.
+
+Examples:
+  faultline run level2/kill-active
+  faultline run level2/kill-active --bed sim --seeds 1..200
+  faultline run ./my-scenario.yaml --seed 7 --json
+${EXIT_HELP}`;
+
+/** Runs one command line, without the program's own name. Returns the exit status. */
+export async function runProgram(
+  argv: readonly string[],
+  version: string,
+  shell: Shell,
+): Promise<number> {
+  let status: number = STATUS.done;
+  const end = (result: number): void => {
+    status = result;
+  };
+  const program = buildProgram(version, shell, end);
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+    return status;
+  } catch (error: unknown) {
+    // Help and version end a command line too.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? STATUS.done : STATUS.usage;
+    return reportFailure(error, shell);
+  }
+}
+
+function buildProgram(version: string, shell: Shell, end: (status: number) => void): Command {
+  const program = new Command("faultline");
+  program
+    .description("Breaks a pair of fault-tolerant hosts and measures from outside what happened.")
+    .version(version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand(false)
+    .addHelpText("after", EXIT_HELP)
+    .showHelpAfterError("(faultline --help lists commands; faultline <command> --help its options)")
+    .configureOutput({
+      writeOut: shell.out,
+      writeErr: shell.err,
+      getOutHelpWidth: () => shell.outScreen.width,
+      getErrHelpWidth: () => shell.errScreen.width,
+    })
+    .exitOverride();
+  // Settings are handed down only to commands that are made by their parent.
+  addRun(program, shell, end);
+  addList(program, shell, end);
+  addDoctor(program, shell, end);
+  return program;
+}
+
+type End = (status: number) => void;
+
+function addRun(program: Command, shell: Shell, end: End): void {
+  program
+    .command("run")
+    .description("Run a scenario and print its verdict.")
+    .argument("<scenario>", "name of a scenario (faultline list), or path of a YAML file")
+    .option("--seed <n>", "draws the plan and the clients' choices (default: drawn)", parseSeed)
+    .option("--seeds <first..last>", "run each of these seeds and print a summary", parseSeeds)
+    .addOption(
+      new Option("--bed <bed>", "where to run (default: the scenario's first)").choices([
+        "sim",
+        "local",
+      ] as const),
+    )
+    .addOption(
+      new Option("--workload <load>", "in place of the scenario's own").choices([
+        "reference",
+        "probe",
+        "short",
+      ] as const),
+    )
+    .option("--boot-ms <ms>", "models a guest that boots so much longer", parseSpan, 0)
+    .option("--plan <file>", "take what was drawn from this plan.json of an earlier run")
+    .option("--out <dir>", "folder for run folders, which go to <dir>/runs/", ".faultline")
+    .option("--json", "print one JSON document on stdout and nothing else", false)
+    .addHelpText("after", RUN_HELP)
+    .action(async (scenario, options) => {
+      const { runCommand } = await import("./run-command.ts");
+      end(await runCommand(scenario, options, shell));
+    });
+}
+
+function addList(program: Command, shell: Shell, end: End): void {
+  program
+    .command("list")
+    .description("List scenarios and faults.")
+    .option("--json", "print one JSON document on stdout and nothing else", false)
+    .action(async (options) => {
+      const { listCommand } = await import("./list-command.ts");
+      end(listCommand(options, shell));
+    });
+}
+
+function addDoctor(program: Command, shell: Shell, end: End): void {
+  program
+    .command("doctor")
+    .description("Look whether this machine can run everything, and say what to do if not.")
+    .option("--out <dir>", "folder for run folders, which must be writable", ".faultline")
+    .option("--json", "print one JSON document on stdout and nothing else", false)
+    .action(async (options) => {
+      const { doctorCommand } = await import("./doctor-command.ts");
+      end(await doctorCommand(options, shell));
+    });
+}

@@ -1,0 +1,38 @@
+/** Values of options, from text. */
+import { InvalidArgumentError } from "@commander-js/extra-typings";
+
+const SEED_MAX = 2_147_483_647;
+const SEEDS_MAX = 1_000_000;
+
+/** Seeds from the first to the last, both included. */
+export interface SeedRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+export function parseSeed(text: string): number {
+  return wholeNumber(text, 0, SEED_MAX);
+}
+
+export function parseSeeds(text: string): SeedRange {
+  const found = /^(\d+)\.\.(\d+)$/.exec(text);
+  if (found === null) throw new InvalidArgumentError("Write a range of seeds as 1..200.");
+  const first = wholeNumber(found[1] ?? "", 0, SEED_MAX);
+  const last = wholeNumber(found[2] ?? "", 0, SEED_MAX);
+  if (last < first) throw new InvalidArgumentError("The first seed must not be above the last.");
+  if (last - first >= SEEDS_MAX) {
+    throw new InvalidArgumentError(`At most ${SEEDS_MAX} seeds in one go.`);
+  }
+  return { first, last };
+}
+
+/** Unit: milliseconds. */
+export function parseSpan(text: string): number {
+  return wholeNumber(text, 0, 3_600_000);
+}
+
+function wholeNumber(text: string, min: number, max: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  throw new InvalidArgumentError(`Write a whole number from ${min} to ${max}.`);
+}
