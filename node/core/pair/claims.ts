@@ -55,12 +55,22 @@ export function goAloneIfDue(host: HostState): void {
   }
 }
 
+/**
+ * A claim that stays unanswered is given up for a while, so that a hello gets its turn: the service may be cut off while the peer is back (P11).
+ */
 function claimIfDue(host: HostState): void {
   const { arbiter, gen } = host.page;
   if (arbiter === null || gen === null) return;
   const service = serviceOf(host, arbiter.service);
   if (service === undefined || service.conn === null || host.now < host.claimAt) return;
   const { claim } = host;
+  if (claim !== null && host.now - claim.sentAt >= host.config.timing.stepTimeout) {
+    mark(host, "claim-unanswered");
+    cancelClaim(host, "the service does not answer");
+    host.claimAt = host.now + host.config.timing.claimRetry;
+    host.helloAt = host.now;
+    return;
+  }
   if (claim !== null) {
     repeatClaim(host, service);
     return;

@@ -72,6 +72,6 @@ function derive(host: HostState): DerivedState {
   if (host.pageNext.copy === "behind" || host.pageNext.copy === "inconsistent")
     return "resync-target";
   if (right === "sole") return "simplex";
-  if (host.vm.kind === "running") return host.vm.isSuspended ? "suspended" : "duplex";
+  if (host.vm.kind === "running") return "suspended";
   return "blocked";
 }

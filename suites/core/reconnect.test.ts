@@ -1,0 +1,220 @@
+/**
+ * Goal: two hosts that meet decide the same, and what the reconnect table says.
+ * Method: every row of the table as a pair of views, judged from both sides; then all pairs of small views for symmetry.
+ */
+import t from "tap";
+import type { Generation } from "../../node/core/identity.ts";
+import type { HelloView } from "../../node/core/pair/frames.ts";
+import { blankPage, type CopyState, type Page, type Right } from "../../node/core/pair/page.ts";
+import { reconnect } from "../../node/core/pair/reconnect.ts";
+import { checkTiming, timingFor } from "../../node/core/timing.ts";
+
+const VOLUMES = [{ id: 0, blocks: 64 }];
+const gen = (n: number, name: string, kind: "joint" | "alone" = "joint"): Generation => ({
+  n,
+  id: name.padStart(32, "0"),
+  kind,
+  by: "a",
+});
+const g1 = gen(1, "1");
+const g2 = gen(2, "2");
+const g3 = gen(3, "3");
+const s3 = gen(3, "5", "alone");
+
+function view(host: string, page: Partial<Page>, extra: Partial<HelloView> = {}): HelloView {
+  return {
+    host,
+    page: { ...blankPage({ cluster: "c", vm: "vm1", volumes: VOLUMES }), ...page },
+    running: false,
+    suspended: false,
+    vmBoot: null,
+    applied: 0,
+    intentCount: 0,
+    dirtyEmpty: true,
+    diskGood: true,
+    protect: false,
+    seen: [],
+    mustRearm: false,
+    ...extra,
+  };
+}
+
+const synced = (
+  host: string,
+  right: Right,
+  own: Generation,
+  parent: Generation | null = null,
+  extra: Partial<HelloView> = {},
+): HelloView =>
+  view(
+    host,
+    { right, copy: "in-sync", gen: own, parent, history: parent === null ? [] : [parent] },
+    extra,
+  );
+const sole = (
+  host: string,
+  own: Generation,
+  base: Generation,
+  history: readonly Generation[] = [base],
+): HelloView =>
+  view(host, {
+    right: "sole",
+    copy: "ahead",
+    gen: own,
+    parent: base,
+    base: { gen: base, parent: null },
+    history,
+  });
+const remembering = (host: string, starts: number, startId: string): HelloView =>
+  view(host, {
+    right: "open",
+    copy: "in-sync",
+    gen: g2,
+    peer: { gen: g2, right: "open", copy: "in-sync", starts, startId },
+  });
+
+const ROWS: readonly [title: string, row: string, one: HelloView, two: HelloView][] = [
+  ["disks of two clusters refuse each other", "D1", view("a", { cluster: "other" }), view("b", {})],
+  [
+    "disks of two sizes refuse each other",
+    "D1",
+    view("a", { volumes: [{ id: 0, blocks: 32 }] }),
+    view("b", {}),
+  ],
+  ["one blank copy", "D2", view("a", {}), synced("b", "open", g2)],
+  ["both blank, protect asked for", "D3", view("a", {}, { protect: true }), view("b", {})],
+  ["both blank, protect not asked for", "D3", view("a", {}), view("b", {})],
+  [
+    "a disk with fewer starts than remembered",
+    "D4",
+    remembering("a", 5, "x"),
+    view("b", { right: "open", copy: "in-sync", gen: g2, starts: 4, startId: "y" }),
+  ],
+  [
+    "a clone: one start ahead, but of another line",
+    "D4",
+    remembering("a", 5, "x"),
+    view("b", {
+      right: "open",
+      copy: "in-sync",
+      gen: g2,
+      starts: 6,
+      startId: "y",
+      lastStartId: "z",
+    }),
+  ],
+  [
+    "a host that restarted once is no clone",
+    "D12",
+    remembering("a", 5, "x"),
+    view("b", {
+      right: "open",
+      copy: "in-sync",
+      gen: g2,
+      starts: 6,
+      startId: "y",
+      lastStartId: "x",
+    }),
+  ],
+  [
+    "a held split brain",
+    "D5",
+    view("a", {
+      right: "sole",
+      copy: "ahead",
+      gen: s3,
+      hold: { kind: "split-brain", wallMs: null },
+    }),
+    synced("b", "open", g2),
+  ],
+  ["both alone", "D6", sole("a", s3, g2), sole("b", g3, g2)],
+  ["sole beside the open one it left", "D7", sole("a", s3, g2), synced("b", "open", g2)],
+  ["sole beside the ceded one it left", "D7", sole("a", s3, g2), synced("b", "ceded", g2)],
+  [
+    "sole beside one from deeper in its history",
+    "D8",
+    sole("a", s3, g2, [g2, g1]),
+    synced("b", "open", g1),
+  ],
+  [
+    "sole from an old image beside one that went on",
+    "D9",
+    sole("a", g1, gen(0, "9")),
+    view("b", { right: "open", copy: "in-sync", gen: g3, parent: g2, history: [g2, g1] }),
+  ],
+  ["sole beside a stranger", "D10", sole("a", s3, g2), synced("b", "open", gen(7, "7"))],
+  [
+    "elected beside ceded of the same generation",
+    "D11",
+    synced("a", "elected", g2),
+    synced("b", "ceded", g2),
+  ],
+  [
+    "open beside open of the same generation",
+    "D12",
+    synced("a", "open", g2),
+    synced("b", "open", g2),
+  ],
+  ["half-done disarming", "D13", synced("a", "open", g2), synced("b", "ceded", g3, g2)],
+  ["half-done arming", "D14", synced("a", "open", g3, g2), synced("b", "ceded", g2)],
+  ["half-done pairing", "D15", sole("a", s3, g2), synced("b", "ceded", gen(4, "4"), s3)],
+  [
+    "quarantine beside a good copy",
+    "D16",
+    view("a", { right: "none", copy: "inconsistent" }),
+    synced("b", "open", g2),
+  ],
+  ["two elected", "D17", synced("a", "elected", g2), synced("b", "elected", g2)],
+  [
+    "open beside open of different generations",
+    "D17",
+    synced("a", "open", g2),
+    synced("b", "open", g3),
+  ],
+];
+
+await t.test("each pair of views gives its row, whoever asks", async (t) => {
+  for (const [title, row, one, two] of ROWS) {
+    t.equal(reconnect(one, two).row, row, title);
+    t.same(reconnect(two, one), reconnect(one, two), `${title}: the same from the other side`);
+  }
+});
+
+await t.test(
+  "a verdict that lets the hosts go on never comes from a copy that is not current",
+  async (t) => {
+    const rights: readonly Right[] = ["open", "elected", "ceded", "sole", "none"];
+    const copies: readonly CopyState[] = ["in-sync", "ahead", "behind", "inconsistent"];
+    let count = 0;
+    for (const right of rights)
+      for (const copy of copies)
+        for (const otherRight of rights)
+          for (const otherCopy of copies) {
+            const one = view("a", { right, copy, gen: g2 });
+            const two = view("b", { right: otherRight, copy: otherCopy, gen: g2 });
+            const verdict = reconnect(one, two);
+            t.same(reconnect(two, one), verdict, "symmetric");
+            if (verdict.kind === "par") {
+              count += 1;
+              t.equal(
+                `${copy} ${otherCopy}`,
+                "in-sync in-sync",
+                `${right} beside ${otherRight} at par`,
+              );
+            }
+          }
+    t.equal(count, 3, "at par are open/open and elected/ceded in either order, nothing else");
+  },
+);
+
+await t.test("the table of times holds its relations from a LAN to 48 ms", async (t) => {
+  for (const peer of [0, 1, 5, 10, 20, 48]) {
+    const timing = timingFor({ peer, quorum: peer });
+    t.ok(timing.claimWait >= timing.lease, `a promise outlives its lease at ${peer} ms`);
+  }
+  const lan = timingFor({ peer: 0, quorum: 0 });
+  t.same([lan.claimWait, lan.silence], [184, 200], "the LAN's derived values");
+  t.throws(() => checkTiming({ ...lan, claimWait: lan.lease }, { peer: 0, quorum: 0 }), {
+    message: "a promise outlives the lease it gave on any two legal clocks",
+  });
+});
