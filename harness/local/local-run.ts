@@ -1,4 +1,6 @@
 import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { invariant } from "../../node/core/invariant.ts";
 import type { ControlEvent } from "../../node/wire/control.ts";
 import { HarnessError } from "../errors.ts";
 import { type Child, killPid, lastLines, waitForEnd } from "../process/child.ts";
@@ -34,7 +36,6 @@ export interface LocalRunOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: RunClock;
   readonly number: ClusterNumber;
-  readonly files: RunFiles;
   readonly commandOf: (role: keyof Commands) => readonly string[];
 }
 
@@ -49,7 +50,8 @@ export class LocalRun {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: RunClock;
   readonly plan: AddressPlan;
-  readonly files: RunFiles;
+  /** Goes away with the run, however it ends. */
+  readonly privateDir: string;
   readonly commandOf: (role: keyof Commands) => readonly string[];
   readonly log: EventLog = createEventLog();
   readonly views: HostViews;
@@ -59,6 +61,7 @@ export class LocalRun {
   readonly #number: ClusterNumber;
   readonly #children = new Map<string, Child>();
   readonly #controls = new Map<string, ControlClient>();
+  #files: RunFiles | null = null;
   #proxy: SpawnedProxy | null = null;
   #broken: HarnessError | null = null;
   #ending: Promise<readonly string[]> | null = null;
@@ -70,17 +73,25 @@ export class LocalRun {
     this.env = options.env;
     this.clock = options.clock;
     this.plan = options.number.plan;
-    this.files = options.files;
+    this.privateDir = join(options.runDir, ".private");
     this.commandOf = options.commandOf;
     this.views = createHostViews(this.plan.topology.hosts);
     this.#number = options.number;
     process.once("exit", this.#killAll);
   }
 
-  /** @throws HarnessError PROXY_FAILED before there is one */
   get proxy(): SpawnedProxy {
-    if (this.#proxy !== null) return this.#proxy;
-    throw new HarnessError("PROXY_FAILED", "the proxy is not started", { hint: "Start it first." });
+    invariant(this.#proxy !== null, "the proxy is started before it is used");
+    return this.#proxy;
+  }
+
+  get files(): RunFiles {
+    invariant(this.#files !== null, "files are written before a process reads them");
+    return this.#files;
+  }
+
+  useFiles(files: RunFiles): void {
+    this.#files = files;
   }
 
   /** From here on the proxy belongs to the run; its end without a teardown breaks it. */
@@ -174,7 +185,7 @@ export class LocalRun {
     const left = findLeftovers({
       number: this.plan.number,
       processes: children,
-      paths: [this.files.privateDir],
+      paths: [this.privateDir],
     });
     return [...failures, ...left];
   }
@@ -188,7 +199,7 @@ export class LocalRun {
   };
 
   #removePrivate(): void {
-    rmSync(this.files.privateDir, { recursive: true, force: true });
+    rmSync(this.privateDir, { recursive: true, force: true });
   }
 
   #break(code: "PROXY_FAILED" | "CONTROL_LOST", message: string, hint: string): void {

@@ -17,11 +17,10 @@ const SECRET_BYTES = 16;
 const OWNER_ONLY = 0o600;
 const OWNER_ONLY_FOLDER = 0o700;
 
-/** Where a run keeps its files. The private folder holds the secret: it goes away with the run, the rest is its record. */
+/** What was written for a run. */
 export interface RunFiles {
   readonly cluster: string;
   readonly secret: string;
-  readonly privateDir: string;
   /** By process name: the file given to it with `--file`. */
   readonly processFiles: ReadonlyMap<string, string>;
   /** By host, in host order. */
@@ -32,6 +31,8 @@ export interface RunFilesOptions {
   readonly spec: ClusterSpec;
   readonly members: Members;
   readonly plan: AddressPlan;
+  /** For the secret and the process files; made. */
+  readonly privateDir: string;
   readonly runDir: string;
   /** Path of the guest's `.wasm`. */
   readonly guest: string;
@@ -43,8 +44,7 @@ export interface RunFilesOptions {
  * @throws HarnessError RUN_FOLDER when the folder cannot be written
  */
 export function writeRunFiles(options: RunFilesOptions): RunFiles {
-  const { members, plan, runDir } = options;
-  const privateDir = join(runDir, ".private");
+  const { members, plan, privateDir, runDir } = options;
   const diskDir = join(runDir, "disks");
   const cluster = `c-${randomBytes(SECRET_BYTES).toString("hex")}`;
   const secret = randomBytes(SECRET_BYTES).toString("hex");
@@ -91,7 +91,7 @@ export function writeRunFiles(options: RunFilesOptions): RunFiles {
       cause,
     });
   }
-  return { cluster, secret, privateDir, processFiles, disks };
+  return { cluster, secret, processFiles, disks };
 }
 
 type Base = Pick<HostFile, "schema" | "cluster" | "secretFile" | "control" | "logFile">;

@@ -35,6 +35,7 @@ export interface LocalOptions {
 }
 
 const READY_MS = 5_000;
+const GUEST = "node/guests/kv.wasm";
 
 /**
  * Brings up a pair of hosts with its quorum service, switch and proxies, and returns when every process is ready and attached; the pair
@@ -51,42 +52,50 @@ export async function startLocal(spec: ClusterSpec, options: LocalOptions): Prom
     ...(options.cacheDir === undefined ? {} : { cacheDir: options.cacheDir }),
   });
   const commandOf = commandsOf(options.commands ?? {});
+  const guest = options.commands?.host === undefined ? builtFile(GUEST) : "";
   const members = membersOf(spec);
   makeFolder(runDir);
   const clock = startRunClock();
   const number = await reserveClusterNumber(members, randomInt(CLUSTER_NUMBER_MAX) + 1);
-  let run: LocalRun | null = null;
+  const run = new LocalRun({ spec, runDir, scenario, env, clock, number, commandOf });
+  onProgress(`cluster ${number.plan.number}: starting`);
   try {
-    const guest = options.commands?.host === undefined ? builtFile("node/guests/kv.wasm") : "";
-    const files = writeRunFiles({ spec, members, plan: number.plan, runDir, guest });
-    run = new LocalRun({ spec, runDir, scenario, env, clock, number, files, commandOf });
-    onProgress(`cluster ${number.plan.number}: starting`);
-    await bringUp(run, { source, readyMs: options.readyMs ?? READY_MS, onProgress });
+    await bringUp(run, {
+      source,
+      guest,
+      members,
+      readyMs: options.readyMs ?? READY_MS,
+      onProgress,
+    });
     return new LocalRig(run);
   } catch (error: unknown) {
-    if (run === null) await number.release();
-    else await run.teardown();
+    await run.teardown();
     throw error;
   }
 }
 
 interface BringUp {
   readonly source: ProxySource;
+  readonly guest: string;
+  readonly members: Members;
   readonly readyMs: number;
   readonly onProgress: (line: string) => void;
 }
 
 /** Proxy and processes start side by side: a process takes longer to load than the proxy to answer, and dials again until it does. */
-async function bringUp(run: LocalRun, { source, readyMs, onProgress }: BringUp): Promise<void> {
-  const { hosts, services, switches } = run.plan.topology;
-  const proxied = startLinks(run, source);
-  const started = [
-    ...hosts.map((name) => startProcess(run, { role: "host", name, readyMs })),
-    ...services.map((name) => startProcess(run, { role: "quorum", name, readyMs })),
-    ...switches.map((name) => startProcess(run, { role: "switch", name, readyMs })),
-  ];
-  const all = [proxied, ...started];
+async function bringUp(run: LocalRun, options: BringUp): Promise<void> {
+  const { source, guest, members, readyMs, onProgress } = options;
+  const { spec, plan, privateDir, runDir } = run;
+  const { hosts, services, switches } = plan.topology;
+  // First the proxy: its guard removes the secret when the harness is killed, so it must be there before the secret is.
+  const all = [startLinks(run, source)];
   try {
+    run.useFiles(writeRunFiles({ spec, members, plan, privateDir, runDir, guest }));
+    all.push(
+      ...hosts.map((name) => startProcess(run, { role: "host", name, readyMs })),
+      ...services.map((name) => startProcess(run, { role: "quorum", name, readyMs })),
+      ...switches.map((name) => startProcess(run, { role: "switch", name, readyMs })),
+    );
     await Promise.all(all);
   } catch (error: unknown) {
     // Whatever is still on its way must belong to the run before it is ended.
@@ -95,14 +104,14 @@ async function bringUp(run: LocalRun, { source, readyMs, onProgress }: BringUp):
     throw error;
   }
   const seconds = (run.clock.now() / 1_000_000).toFixed(2);
-  onProgress(`cluster ${run.plan.number}: up in ${seconds} s through ${run.proxyName}`);
+  onProgress(`cluster ${plan.number}: up in ${seconds} s through ${run.proxyName}`);
 }
 
 async function startLinks(run: LocalRun, source: ProxySource): Promise<void> {
   const proxy = await spawnProxy(source, {
     api: run.plan.proxyApi,
     logFile: join(run.runDir, "toxiproxy.log"),
-    trash: run.files.privateDir,
+    trash: run.privateDir,
     env: run.env,
   });
   run.useProxy(proxy);
@@ -165,8 +174,15 @@ function membersOf(spec: ClusterSpec): Members {
 
 function commandsOf(given: Partial<Commands>): (role: keyof Commands) => readonly string[] {
   const own = (path: string): readonly string[] => [process.execPath, builtFile(path)];
-  return (role) =>
+  const find = (role: keyof Commands): readonly string[] =>
     given[role] ?? own(role === "workload" ? "harness/workload/main.js" : "node/main.js");
+  const found: Commands = {
+    host: find("host"),
+    quorum: find("quorum"),
+    switch: find("switch"),
+    workload: find("workload"),
+  };
+  return (role) => found[role];
 }
 
 function makeFolder(runDir: string): void {

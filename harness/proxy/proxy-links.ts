@@ -22,8 +22,9 @@ export interface ProxyLinks {
   /** Makes all links in one call. `delayMs` on every link, each way; nothing passes a link before its delay is there. */
   create(links: readonly ProxyLink[], delayMs: number): Promise<void>;
   /**
-   * `refuse` is always for both directions: connections are closed, new ones refused. `blackhole`: bytes vanish. `jam`: bytes queue.
-   * Under the last two new connections are accepted and dead. Idempotent; another kind replaces the first.
+   * `refuse` is always for both directions: connections are closed, new ones refused. `blackhole`: bytes vanish, but the end of a stream still
+   * passes, so a process that dies behind it is noticed. `jam`: bytes queue, and an end behind them waits too. Under the last two new
+   * connections are accepted and dead. Idempotent; another kind replaces the first.
    */
   cut(name: string, kind: CutKind, direction: Direction): Promise<void>;
   /** After `blackhole` the server closes the link's connections; after `jam` all queued bytes arrive. Idempotent. */

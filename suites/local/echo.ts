@@ -7,6 +7,8 @@ export interface EchoServer {
   received(): string;
   /** Writes to every open connection. */
   push(text: string): void;
+  /** Ends every open connection (FIN). */
+  hangUp(): void;
   close(): Promise<void>;
 }
 
@@ -30,6 +32,9 @@ export function startEcho({ address, port }: Endpoint): Promise<EchoServer> {
         received: () => received,
         push(text) {
           for (const socket of sockets) socket.write(text);
+        },
+        hangUp() {
+          for (const socket of sockets) socket.end();
         },
         close() {
           for (const socket of sockets) socket.destroy();

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import t, { type Test } from "tap";
 import { listeningIn } from "../../harness/local/leftovers.ts";
 import { type LocalOptions, startLocal } from "../../harness/local/start-local.ts";
-import { spawnChild } from "../../harness/process/child.ts";
+import { type Child, spawnChild } from "../../harness/process/child.ts";
 import { readLines } from "../../harness/process/lines.ts";
 import { findProxy } from "../../harness/proxy/find-proxy.ts";
 import type { ClusterSpec, Rig } from "../../harness/rig/rig.ts";
@@ -246,37 +246,77 @@ await t.test("two beds side by side are strangers", async (t) => {
   t.equal(two.alive("a"), true);
 });
 
-await t.test("2 s after the harness's SIGKILL nothing is left", async (t) => {
-  const runDir = t.testdir({});
-  const harness = await spawnChild({
+interface Killed {
+  readonly runDir: string;
+  readonly child: Child;
+  readonly lines: readonly string[];
+}
+
+async function startHarness(t: Test, runDir: string, end: string): Promise<Killed> {
+  const child = await spawnChild({
     name: "harness",
-    command: [process.execPath, join(FIXTURES, "harness.js"), runDir],
+    command: [process.execPath, join(FIXTURES, "harness.js"), runDir, end],
     env: process.env,
-    stderrFile: join(runDir, "harness.stderr"),
+    stderrFile: `${runDir}.stderr`,
     stdout: "pipe",
   });
-  t.teardown(() => harness.kill());
+  t.teardown(() => child.kill());
   const lines: string[] = [];
-  if (harness.stdout !== null)
+  if (child.stdout !== null)
     readLines(
-      harness.stdout,
-      (line) => lines.push(line),
+      child.stdout,
+      (it) => lines.push(it),
       () => undefined,
     );
-  t.ok(await eventually(() => lines.length > 0 || harness.exit() !== null, 10_000), "it is up");
-  t.match(lines[0], /toxiproxy/, readFileSync(harness.stderrFile, "utf8"));
-  const cluster = clusterOf(runDir);
-  t.ok(listeningIn(cluster).length > 10, "ports are open");
-  // Four processes, the proxy and its watcher; the harness itself.
-  t.ok(processesWith(runDir).length >= 6, "processes run");
-  harness.kill();
-  await harness.ended;
-  const begin = performance.now();
+  return { runDir, child, lines };
+}
+
+/** Waits until neither process nor port nor secret of the run is left. */
+async function leavesNothing(runDir: string, cluster: number): Promise<boolean> {
   const isGone = (): boolean =>
-    listeningIn(cluster).length === 0 &&
     processesWith(runDir).length === 0 &&
-    processesWith(`127.${cluster}.0.1`).length === 0 &&
-    !existsSync(join(runDir, ".private"));
-  t.ok(await eventually(isGone, 2_000), "no port, no process, no secret");
-  t.comment(`gone after ${Math.round(performance.now() - begin)} ms`);
+    !existsSync(join(runDir, ".private")) &&
+    (Number.isNaN(cluster) || listeningIn(cluster).length === 0) &&
+    (Number.isNaN(cluster) || processesWith(`127.${cluster}.0.1`).length === 0);
+  return eventually(isGone, 2_000);
+}
+
+for (const end of ["stay", "exit", "throw"]) {
+  await t.test(
+    `nothing is left 2 s after a harness ended without a teardown: ${end}`,
+    async (t) => {
+      const runDir = t.testdir({});
+      // The exiting ones leave too early to be asked.
+      const { child, lines } = await startHarness(t, runDir, end);
+      t.ok(await eventually(() => existsSync(join(runDir, ".private", "s1.json")), 10_000));
+      const cluster = clusterOf(runDir);
+      if (end === "stay") {
+        t.ok(await eventually(() => lines.length > 0, 10_000), "it is up");
+        t.ok(listeningIn(cluster).length > 10, "ports are open");
+        // Four processes, the proxy's watcher, the harness.
+        t.ok(processesWith(runDir).length >= 6, "processes run");
+        child.kill();
+      }
+      await child.ended;
+      t.match(lines[0], /toxiproxy 2\.12\.0/, "it was up");
+      const begin = performance.now();
+      t.ok(await leavesNothing(runDir, cluster), "no process, port or secret");
+      t.comment(`gone after ${Math.round(performance.now() - begin)} ms`);
+    },
+  );
+}
+
+await t.test("nothing is left after a SIGKILL at any stage of the start", async (t) => {
+  const marks = ["toxiproxy.log", ".private/secret", ".private/a.json", "a.stderr", "s1.stderr"];
+  const folders = t.testdir(Object.fromEntries(marks.map((_, index) => [`run${index}`, {}])));
+  for (const [index, mark] of marks.entries()) {
+    const runDir = join(folders, `run${index}`);
+    const { child } = await startHarness(t, runDir, "stay");
+    t.ok(await eventually(() => existsSync(join(runDir, mark)), 10_000), `${mark} appears`);
+    const isNumbered = existsSync(join(runDir, ".private", "s1.json"));
+    const cluster = isNumbered ? clusterOf(runDir) : Number.NaN;
+    child.kill();
+    await child.ended;
+    t.ok(await leavesNothing(runDir, cluster), `nothing is left after ${mark}`);
+  }
 });

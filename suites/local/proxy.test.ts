@@ -128,6 +128,28 @@ await t.test("blackhole in one direction lets the other through", async (t) => {
   t.ok(await isSilent(other), "backward bytes do not");
 });
 
+await t.test("the end of a stream passes a blackhole, and waits behind jammed bytes", async (t) => {
+  const { links, name, open, echo } = await setUp(t, 51);
+  const swallowed = await open();
+  t.ok(await echoes(swallowed, "before"), "an open link carries bytes");
+  await links.cut(name, "blackhole", "both");
+  echo.push("lost");
+  echo.hangUp();
+  t.ok(await eventually(() => swallowed.state() === "ended"), "the end arrives");
+  t.equal(swallowed.received(), "before", "the bytes before it do not");
+  await links.mend(name);
+  const jammed = await open();
+  t.ok(await echoes(jammed, "again"), "it carries bytes again");
+  await links.cut(name, "jam", "both");
+  echo.push("queued");
+  echo.hangUp();
+  t.ok(await isSilent(jammed), "nothing arrives");
+  t.equal(jammed.state(), "open", "the end neither");
+  await links.mend(name);
+  t.ok(await eventually(() => jammed.received() === "againqueued"), "the bytes arrive");
+  t.ok(await eventually(() => jammed.state() === "ended"), "and then the end");
+});
+
 await t.test("jam queues bytes and delivers them in order when it is mended", async (t) => {
   const { links, name, open, echo } = await setUp(t, 61);
   const live = await open();
