@@ -10,6 +10,7 @@ import { readHistory } from "../harness/record/reader.ts";
 import type { HistoryLine, Micros, VerdictDocument } from "../harness/record/types.ts";
 import type { ClusterSpec, DiskSource, Rig } from "../harness/rig/rig.ts";
 import { describeViews, isRedundant, waitForConvergence } from "./converge.ts";
+import { Interrupted, interruptibleRig } from "./interruptible-rig.ts";
 import { judge, judgeUnfinished, NOTHING_JUDGED } from "./judge.ts";
 import type { Plan } from "./plan/plan.ts";
 import { openRunRecord, type RunRecord } from "./run-record.ts";
@@ -82,10 +83,6 @@ interface Finished {
   readonly lines: readonly HistoryLine[];
 }
 
-class Interrupted extends Error {
-  override readonly name = "Interrupted";
-}
-
 async function perform(plan: Plan, record: RunRecord, options: RunOptions): Promise<Performed> {
   const { onProgress, startBed, signal } = options;
   let rig: Rig | null = null;
@@ -96,13 +93,15 @@ async function perform(plan: Plan, record: RunRecord, options: RunOptions): Prom
     const { folder: runDir } = record;
     rig = await startBed(plan.topology, { runDir, scenario: plan.scenario, plan, onProgress });
     record.follow(rig.events.bind(rig));
-    timeline = createTimeline(rig, plan.steps, onProgress);
-    const driven = await interruptible(drive(plan, { rig, timeline, onProgress }), signal);
-    finished = { ...driven, lines: historyOf(record) };
+    const driven = signal === undefined ? rig : interruptibleRig(rig, signal);
+    timeline = createTimeline(driven, plan.steps, onProgress);
+    const end = await drive(plan, { rig: driven, timeline, onProgress });
+    finished = { ...end, lines: historyOf(record) };
   } catch (error: unknown) {
     failure = error;
   }
-  if (rig !== null) failure ??= await endOf(rig, timeline, { isFinished: finished !== null });
+  const leftover = rig === null ? null : await endOf(rig, timeline, finished !== null);
+  failure ??= leftover;
   return { rig, injected: timeline?.injected() ?? [], finished, failure };
 }
 
@@ -162,11 +161,7 @@ function auditOf(disks: readonly DiskSource[], plan: Plan): Guarded<DivergenceFi
 }
 
 /** Heals and ends everything. Returns what could not be ended, as an error; null in a good run. */
-async function endOf(
-  rig: Rig,
-  timeline: Timeline | null,
-  { isFinished }: { readonly isFinished: boolean },
-): Promise<unknown> {
+async function endOf(rig: Rig, timeline: Timeline | null, isFinished: boolean): Promise<unknown> {
   try {
     // A run that ended early may have left links cut on a proxy that outlives it.
     if (!isFinished) await timeline?.healAll();
@@ -181,22 +176,6 @@ async function endOf(
     });
   } catch (error: unknown) {
     return error;
-  }
-}
-
-/** Resolves or rejects with the work, or rejects at once when the signal comes first. */
-async function interruptible<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  let stop = (): void => undefined;
-  const interrupted = new Promise<never>((_resolve, reject) => {
-    stop = () => reject(new Interrupted("interrupted"));
-    if (signal.aborted) stop();
-    else signal.addEventListener("abort", stop, { once: true });
-  });
-  try {
-    return await Promise.race([work, interrupted]);
-  } finally {
-    signal.removeEventListener("abort", stop);
   }
 }
 

@@ -1,0 +1,316 @@
+/**
+ * A bed in memory with a clock of its own: a pair that takes over 200 ms after its active host was killed, and clients that write a new
+ * key every 2 ms. It does exactly what it is told to do wrong.
+ */
+import { join } from "node:path";
+import { HarnessError } from "../../harness/errors.ts";
+import { RUN_FILES } from "../../harness/record/run-folder.ts";
+import type { HistoryLine, Micros, RunEvent } from "../../harness/record/types.ts";
+import { type LineWriter, openHistory } from "../../harness/record/writer.ts";
+import type {
+  CutKind,
+  Direction,
+  DiskSource,
+  HostView,
+  LinkName,
+  ProcessExit,
+  Rig,
+  TargetWord,
+  Workload,
+  WorkloadSpec,
+} from "../../harness/rig/rig.ts";
+import { buildDisk } from "../check/disk-builder.ts";
+
+export interface Wrongs {
+  /** The pair never gets duplex. */
+  readonly neverDuplex?: boolean;
+  /** The kill is answered as if done, and the host lives on. */
+  readonly killMisses?: boolean;
+  /** The kill throws. */
+  readonly killThrows?: boolean;
+  /** Nobody takes over. */
+  readonly noTakeover?: boolean;
+  /** An acknowledged write is gone afterwards. */
+  readonly losesWrite?: boolean;
+  /** A block differs that nobody marked. */
+  readonly diverges?: boolean;
+  /** The teardown leaves this. */
+  readonly leaves?: string;
+  readonly teardownThrows?: boolean;
+  /** A rule of the core throws while the load runs. */
+  readonly breaksRule?: boolean;
+  /** No write is under way at any time. */
+  readonly idle?: boolean;
+  /** A link that lets everything through when it is cut. */
+  readonly leaksOn?: string;
+}
+
+export interface FakeRig extends Rig {
+  /** Calls in their order, with what they were given. */
+  readonly calls: readonly string[];
+  readonly cutLinks: ReadonlySet<string>;
+}
+
+const PERIOD = 2_000;
+const TAKEOVER = 200_000;
+const WRITE = 1_000;
+
+class Bed implements FakeRig {
+  readonly bed = "sim";
+  readonly proxy = "none (fake)";
+  readonly topology = { hosts: ["a", "b"], services: ["q1"], switches: ["s1"], links: LINKS };
+  readonly calls: string[] = [];
+  readonly cutLinks = new Set<string>();
+  readonly #log: RunEvent[] = [];
+  readonly #exits: ProcessExit[] = [];
+  readonly #wrongs: Wrongs;
+  readonly #runDir: string;
+  readonly #dead = new Set<string>();
+  readonly #stopped = new Map<string, number>();
+  #history: LineWriter<HistoryLine> | null = null;
+  #active: string;
+  #takeoverAt: Micros | null = null;
+  #now: Micros = 0;
+  #op = 0;
+  #underWay: { readonly op: number; readonly key: string; readonly at: Micros } | null = null;
+  readonly #acked: string[] = [];
+
+  constructor(preferred: string, runDir: string, wrongs: Wrongs) {
+    this.#wrongs = wrongs;
+    this.#runDir = runDir;
+    this.#active = preferred;
+    for (const host of ["a", "b"]) this.#say(`host ${host}`, "state", { derived: "duplex" });
+    this.#announce(preferred);
+  }
+
+  now(): Micros {
+    return this.#now;
+  }
+
+  async until(at: Micros): Promise<void> {
+    await this.waitFor(() => false, at);
+  }
+
+  waitFor(condition: () => boolean, deadline: Micros): Promise<boolean> {
+    for (;;) {
+      if (condition()) return Promise.resolve(true);
+      if (this.#now >= deadline) return Promise.resolve(false);
+      this.#tick();
+    }
+  }
+
+  hosts(): readonly HostView[] {
+    const derived = this.#wrongs.neverDuplex === true ? "starting" : "duplex";
+    return ["a", "b"].map((host) => {
+      const alive = !this.#dead.has(host);
+      const runs = alive && this.#active === host;
+      return { host, alive, derived: alive ? derived : null, right: alive ? "open" : null, runs };
+    });
+  }
+
+  resolve(target: TargetWord): string {
+    if (target === "active") return this.#active;
+    if (target === "standby") return this.#active === "a" ? "b" : "a";
+    if (target === "a" || target === "b") return target;
+    throw new HarnessError("BAD_SCENARIO", `there is no process "${target}"`, { hint: "Use a." });
+  }
+
+  events(): readonly RunEvent[] {
+    return this.#log;
+  }
+
+  report(what: string, fields: Readonly<Record<string, unknown>>): void {
+    this.#say("harness", what, fields);
+  }
+
+  kill(process: string): Promise<Micros> {
+    this.calls.push(`kill ${process}`);
+    if (this.#wrongs.killThrows === true) {
+      const error = new HarnessError("CONTROL_LOST", "it did not answer", { hint: "Look." });
+      return Promise.reject(error);
+    }
+    if (this.#wrongs.killMisses === true) return Promise.resolve(this.#now);
+    this.#dead.add(process);
+    const exit = { process, status: null, signal: "SIGKILL", expected: true };
+    this.#exits.push(exit);
+    this.report("exit", exit);
+    if (process === this.#active && this.#wrongs.noTakeover !== true) {
+      this.#takeoverAt = this.#now + TAKEOVER;
+    }
+    return Promise.resolve(this.#now);
+  }
+
+  alive(process: string): boolean {
+    return !this.#dead.has(process);
+  }
+
+  cut(links: readonly string[], kind: CutKind, direction: Direction): Promise<Micros> {
+    this.calls.push(`cut ${links.join(" ")} ${kind} ${direction}`);
+    for (const link of links) this.cutLinks.add(link);
+    return Promise.resolve(this.#now);
+  }
+
+  mend(links: readonly string[]): Promise<void> {
+    this.calls.push(`mend ${links.join(" ")}`);
+    for (const link of links) this.cutLinks.delete(link);
+    return Promise.resolve();
+  }
+
+  stopped(link: string): number {
+    return this.#stopped.get(link) ?? 0;
+  }
+
+  startWorkload(spec: WorkloadSpec): Promise<Workload> {
+    this.calls.push("workload");
+    const history = openHistory(join(this.#runDir, RUN_FILES.history));
+    this.#history = history;
+    history.write({ type: "header", schema: 1, scenario: "fake", seed: spec.seed });
+    history.write({ type: "phase", at: this.#now, phase: "warm-up" });
+    return Promise.resolve({
+      phase: (phase) => {
+        history.write({ type: "phase", at: this.#now, phase });
+        return Promise.resolve();
+      },
+      inFlightWrites: () => (this.#underWay === null ? 0 : 1),
+      finish: () => this.#finish(history),
+    });
+  }
+
+  quiesce(): Promise<void> {
+    this.calls.push("quiesce");
+    return Promise.resolve();
+  }
+
+  disks(): readonly DiskSource[] {
+    this.calls.push("disks");
+    const dead = this.#dead.size > 0;
+    const written = { 3: 0x11 };
+    const other = this.#wrongs.diverges === true ? { 3: 0x22 } : written;
+    return [
+      diskOf("a", buildDisk({ host: "a", written })),
+      diskOf("b", buildDisk({ host: "b", written: other, ...(dead ? { copy: "in-sync" } : {}) })),
+    ];
+  }
+
+  exits(): readonly ProcessExit[] {
+    return this.#exits;
+  }
+
+  teardown(): Promise<readonly string[]> {
+    this.calls.push("teardown");
+    this.#history?.close();
+    if (this.#wrongs.teardownThrows === true) return Promise.reject(new Error("teardown failed"));
+    const { leaves } = this.#wrongs;
+    return Promise.resolve(leaves === undefined ? [] : [leaves]);
+  }
+
+  #tick(): void {
+    this.#now += WRITE;
+    for (const link of this.cutLinks) {
+      if (link !== this.#wrongs.leaksOn) this.#stopped.set(link, this.stopped(link) + 1);
+    }
+    if (this.#takeoverAt !== null && this.#now >= this.#takeoverAt) this.#takeOver();
+    if (this.#history !== null) this.#load(this.#history);
+  }
+
+  /** A write begins at every even millisecond and ends at the next one. */
+  #load(history: LineWriter<HistoryLine>): void {
+    if (this.#wrongs.breaksRule === true && this.#now > 1_000_000) {
+      throw Object.assign(new Error("a rule of the core"), { name: "InvariantViolation" });
+    }
+    const write = this.#underWay;
+    if (write !== null) {
+      this.#underWay = null;
+      const { op } = write;
+      if (this.#isServed()) {
+        history.write({ type: "ok", at: this.#now, process: op, op, value: null });
+        this.#acked.push(write.key);
+      } else history.write({ type: "info", at: this.#now, process: op, op, error: "closed" });
+      return;
+    }
+    if (this.#now % PERIOD !== 0) return;
+    this.#op += 1;
+    const [op, key] = [this.#op, `p:${this.#op}`];
+    const value = `v${op}`;
+    const role = "probe";
+    history.write({ type: "invoke", at: this.#now, process: op, op, f: "write", key, value, role });
+    if (this.#wrongs.idle === true) {
+      history.write({ type: "ok", at: this.#now, process: op, op, value: null });
+      this.#acked.push(key);
+    } else this.#underWay = { op, key, at: this.#now };
+  }
+
+  #isServed(): boolean {
+    return !this.#dead.has(this.#active);
+  }
+
+  #takeOver(): void {
+    const survivor = this.#active === "a" ? "b" : "a";
+    this.#takeoverAt = null;
+    this.#say(`host ${survivor}`, "suspect", { why: "silence" });
+    const page = { right: "sole", copy: "ahead", gen: "g2", n: 2, why: "T1" };
+    this.#say(`host ${survivor}`, "page", page);
+    this.#active = survivor;
+    this.#announce(survivor);
+  }
+
+  #announce(host: string): void {
+    this.#say(`host ${host}`, "vm", { state: "announced", boot: `boot ${host}`, why: "boot" });
+    const [firstAtUs, lastAtUs, maxIntakeAtUs] = [this.#now, this.#now, this.#now];
+    const counts = { firstAtUs, lastAtUs, maxIntakeAtUs };
+    const [gen, n] = this.#now === 0 ? ["g1", 1] : ["g2", 2];
+    this.#say("switch s1", "outputs", { boot: `boot ${host}`, gen, n, host, ...counts });
+  }
+
+  #finish(history: LineWriter<HistoryLine>): Promise<void> {
+    this.calls.push("finish");
+    this.#underWay = null;
+    history.write({ type: "phase", at: this.#now, phase: "final-reads" });
+    const lost = this.#wrongs.losesWrite === true ? this.#acked[10] : undefined;
+    for (const key of this.#acked) {
+      this.#op += 1;
+      const common = { at: this.#now, process: 0, op: this.#op };
+      const role = "readback";
+      history.write({ type: "invoke", ...common, f: "read", key, value: null, role });
+      const value = key === lost ? null : `v${key.slice(2)}`;
+      history.write({ type: "ok", ...common, value });
+    }
+    history.write({ type: "phase", at: this.#now, phase: "end" });
+    history.close();
+    this.#history = null;
+    return Promise.resolve();
+  }
+
+  #say(source: string, what: string, fields: Readonly<Record<string, unknown>>): void {
+    this.#log.push({ ...fields, at: this.#now, source, what });
+  }
+}
+
+const LINKS: readonly LinkName[] = [
+  ["a", "b", "alink0"],
+  ["a", "b", "alink1"],
+  ["b", "a", "mgmt"],
+  ["a", "q1", "quorum"],
+  ["b", "q1", "quorum"],
+  ["a", "s1", "lan"],
+  ["b", "s1", "lan"],
+].map(([dialler = "", listener = "", channel = ""]) => {
+  return { id: `${dialler}>${listener}/${channel}`, dialler, listener, channel };
+});
+
+function diskOf(host: string, bytes: Buffer): DiskSource {
+  return {
+    host,
+    size: bytes.length,
+    read(offset, length) {
+      const read = Buffer.alloc(length);
+      bytes.copy(read, 0, offset, Math.min(bytes.length, offset + length));
+      return read;
+    },
+    close: () => undefined,
+  };
+}
+
+export function createFakeRig(preferred: string, runDir: string, wrongs: Wrongs): FakeRig {
+  return new Bed(preferred, runDir, wrongs);
+}
