@@ -11,7 +11,7 @@ import { type LocalOptions, startLocal } from "../../harness/local/start-local.t
 import { type Child, spawnChild } from "../../harness/process/child.ts";
 import { readLines } from "../../harness/process/lines.ts";
 import { findProxy } from "../../harness/proxy/find-proxy.ts";
-import type { ClusterSpec, Rig } from "../../harness/rig/rig.ts";
+import type { ClusterSpec, Rig, WorkloadSpec } from "../../harness/rig/rig.ts";
 import { eventually } from "./echo.ts";
 
 // The first run ever builds the proxy.
@@ -38,6 +38,16 @@ const fake = (mode: string): readonly string[] => {
 
 function optionsFor(t: Test, hostMode = "ready"): LocalOptions {
   return optionsOf(t.testdir({}), hostMode);
+}
+
+/** With a workload that stands in for the clients. */
+async function startWithWorkload(t: Test, mode: string): Promise<{ rig: Rig; runDir: string }> {
+  const options = optionsFor(t);
+  const workload = [process.execPath, join(FIXTURES, "fake-workload.js"), mode];
+  const commands = { ...options.commands, workload };
+  const rig = await startLocal(SPEC, { ...options, commands });
+  t.teardown(() => rig.teardown());
+  return { rig, runDir: options.runDir };
 }
 
 function optionsOf(runDir: string, hostMode = "ready"): LocalOptions {
@@ -210,6 +220,43 @@ await t.test("output beyond the ready line is reported once and hurts nobody", a
   t.ok(await rig.waitFor(() => strays().length === 2, rig.now() + SECOND), "one a host");
   t.match(strays()[0], { source: "harness", text: "a line too much" });
   await rig.quiesce();
+});
+
+const LOAD: WorkloadSpec = {
+  kind: "probe",
+  clients: 0,
+  thinkMs: 0,
+  warmUpMs: 0,
+  calmMs: 0,
+  seed: 1,
+};
+
+await t.test("a workload hears its phases and tells of writes under way", async (t) => {
+  const { rig, runDir } = await startWithWorkload(t, "works");
+  const workload = await rig.startWorkload(LOAD);
+  const isLoaded = (): boolean => workload.inFlightWrites() === 3;
+  t.ok(await rig.waitFor(isLoaded, rig.now() + SECOND), "three writes are under way");
+  await workload.phase("calm");
+  await workload.phase("fault");
+  const deadline = rig.now() + SECOND;
+  await workload.finish(deadline);
+  const commands = readFileSync(join(runDir, "commands"), "utf8");
+  t.equal(commands, `phase calm\nphase fault\nfinish ${deadline}\n`);
+  const hasEnded = (): boolean => rig.exits().length === 1;
+  t.ok(await rig.waitFor(hasEnded, rig.now() + SECOND), "it ends when it is done");
+  t.match(rig.exits()[0], { process: "workload", status: 0, expected: true });
+});
+
+await t.test("a workload that fails is named with what it said", async (t) => {
+  const babbling = await startWithWorkload(t, "babbles");
+  const started = babbling.rig.startWorkload(LOAD);
+  await t.rejects(started, { code: "WORKLOAD_FAILED", message: /said "hello"/ });
+  await babbling.rig.teardown();
+  const dying = await startWithWorkload(t, "dies");
+  const workload = await dying.rig.startWorkload(LOAD);
+  const finished = workload.finish(dying.rig.now() + SECOND);
+  const message = /ended with status 7: the client has a bug/;
+  await t.rejects(finished, { code: "WORKLOAD_FAILED", message });
 });
 
 await t.test("a proxy that ends breaks the run", async (t) => {
