@@ -1,0 +1,77 @@
+/**
+ * What a host core gives to its disk. One flush is under way at a time; commits given meanwhile share the next one, in which only the newest
+ * of several pages is written: both page slots are never at risk together.
+ */
+import type { DiskOp } from "../../node/core/disk/ops.ts";
+import type { DiskStore } from "../../node/core/disk/store.ts";
+import type { HostInput } from "./core.ts";
+import type { SimDisk } from "./disk.ts";
+import type { Draws } from "./draws.ts";
+import type { World } from "./world.ts";
+
+export interface CommitQueue {
+  commit(token: number, ops: readonly DiskOp[]): void;
+  /** Once every commit given before is durable. */
+  readAll(token: number): void;
+  isIdle(): boolean;
+}
+
+export interface CommitQueueOptions {
+  readonly disk: SimDisk;
+  readonly store: DiskStore;
+  readonly draws: Draws;
+  /** The process that this queue belongs to lives. */
+  readonly isAlive: () => boolean;
+  readonly tell: (event: HostInput) => void;
+}
+
+const READ_US = { min: 800, max: 3_000 } as const;
+
+export function createCommitQueue({ clock }: World, options: CommitQueueOptions): CommitQueue {
+  const { disk, store, draws, isAlive, tell } = options;
+  let waiting: { readonly token: number; readonly ops: readonly DiskOp[] }[] = [];
+  const reads: number[] = [];
+  let isFlushing = false;
+
+  function goOn(): void {
+    if (isFlushing || !isAlive()) return;
+    if (waiting.length > 0) flushNext();
+    else for (const token of reads.splice(0)) read(token);
+  }
+
+  function flushNext(): void {
+    const batch = waiting;
+    waiting = [];
+    isFlushing = true;
+    store.apply(batch.flatMap(({ ops }) => ops));
+    disk.flush((error) => {
+      for (const { token } of batch) {
+        tell(
+          error === null
+            ? { kind: "disk-done", token }
+            : { kind: "disk-failed", token, code: error },
+        );
+      }
+      isFlushing = false;
+      goOn();
+    });
+  }
+
+  function read(token: number): void {
+    clock.after(draws.between(READ_US.min, READ_US.max), () => {
+      if (isAlive()) tell({ kind: "volumes-read", token, ...store.readAll() });
+    });
+  }
+
+  return {
+    commit(token, ops) {
+      waiting.push({ token, ops });
+      goOn();
+    },
+    readAll(token) {
+      reads.push(token);
+      goOn();
+    },
+    isIdle: () => !isFlushing && waiting.length === 0 && reads.length === 0,
+  };
+}

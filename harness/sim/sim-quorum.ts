@@ -1,0 +1,111 @@
+/** A quorum service between simulated links, with a store whose every change takes time. */
+import { unreachable } from "../../node/core/invariant.ts";
+import type {
+  QuorumAnswer,
+  QuorumFrame,
+  QuorumRecord,
+  QuorumRequest,
+} from "../../node/core/quorum/messages.ts";
+import {
+  createQuorumService,
+  type QuorumEffect,
+  type QuorumEvent,
+} from "../../node/core/quorum/service.ts";
+import { encodeQuorumAnswer, parseQuorumAnswer } from "../../node/wire/quorum.ts";
+import type { LinkEnd, SimLink } from "./link.ts";
+import type { Watch } from "./watch.ts";
+import { drawsOf, parcelOf, type SimProcess, type World } from "./world.ts";
+
+type ServiceLink = SimLink<QuorumFrame<QuorumRequest>, QuorumFrame<QuorumAnswer>>;
+
+export interface SimQuorum extends SimProcess {
+  attach(host: string, link: ServiceLink): LinkEnd<QuorumFrame<QuorumRequest>>;
+  /** What a restart would find. */
+  durable(): readonly QuorumRecord[];
+}
+
+const PERSIST_US = { min: 300, max: 2_500 } as const;
+
+export function createSimQuorum(world: World, name: string, watch: Watch): SimQuorum {
+  const { clock, cluster, log } = world;
+  const source = `quorum ${name}`;
+  const draws = drawsOf(world, source);
+  const service = createQuorumService({
+    cluster,
+    service: name,
+    instance: drawsOf(world, `${source}/ids`).id(),
+    records: [],
+  });
+  const links = new Map<number, ServiceLink>();
+  let durable: readonly QuorumRecord[] = [];
+  let underWay: readonly QuorumRecord[] | null = null;
+  let isAlive = true;
+
+  function take(event: QuorumEvent): void {
+    if (!isAlive) return;
+    try {
+      for (const effect of service.step(event)) perform(effect);
+    } catch (error: unknown) {
+      world.failed(name, error);
+    }
+  }
+
+  function perform(effect: QuorumEffect): void {
+    switch (effect.kind) {
+      case "send": {
+        const codec = { encode: encodeQuorumAnswer, parse: parseQuorumAnswer };
+        links.get(effect.conn)?.sendBackward(effect.conn, parcelOf(world, effect.frame, codec));
+        return;
+      }
+      case "persist": {
+        const { token, records } = effect;
+        underWay = records;
+        clock.after(draws.between(PERSIST_US.min, PERSIST_US.max), () => {
+          if (!isAlive) return;
+          land(records);
+          take({ kind: "persisted", token });
+        });
+        return;
+      }
+      case "note":
+        log.report(source, effect.what, effect.fields);
+        return;
+      default:
+        unreachable(effect);
+    }
+  }
+
+  function land(records: readonly QuorumRecord[]): void {
+    durable = records;
+    underWay = null;
+    watch.recorded(name);
+  }
+
+  return {
+    name,
+    source,
+    isAlive: () => isAlive,
+    start: () => undefined,
+    kill() {
+      isAlive = false;
+      // The store is replaced whole: the new one is there, or the old one.
+      if (underWay !== null && draws.chance(500)) land(underWay);
+    },
+    quiesce: () => undefined,
+    isQuiet: () => true,
+    durable: () => durable,
+    attach: (host, link) => ({
+      isAlive: () => isAlive,
+      up(conn) {
+        links.set(conn, link);
+        take({ kind: "connected", conn, host, vm: world.vm });
+      },
+      down(conn) {
+        links.delete(conn);
+        take({ kind: "closed", conn });
+      },
+      refused: () => undefined,
+      frame: (conn, frame) => take({ kind: "frame", conn, frame }),
+    }),
+  };
+}

@@ -1,0 +1,109 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createMachineFactory } from "../../node/machine/machine.ts";
+import type { MachineFactory } from "../../node/ports/machine.ts";
+import { builtFile } from "../local/package-paths.ts";
+import { RUN_FILES } from "../record/run-folder.ts";
+import { RECORD_SCHEMA } from "../record/types.ts";
+import type { ClusterSpec } from "../rig/rig.ts";
+import { createClock } from "./clock.ts";
+import { buildCluster } from "./cluster.ts";
+import { type MakeCore, makeCore } from "./core.ts";
+import { forkDraws } from "./draws.ts";
+import { createRunLog } from "./run-log.ts";
+import { SimRig, type SimRigMore } from "./sim-rig.ts";
+import type { Watch } from "./watch.ts";
+import { millis, type World } from "./world.ts";
+
+export interface SimOptions {
+  /** Name of the scenario, for the history's header. */
+  readonly scenario: string;
+  /** Folder of the run's record; null: nothing is written. */
+  readonly runDir: string | null;
+  /** Period of the probe. Unit: milliseconds. Default 10. */
+  readonly probePeriodMs?: number;
+  /** Of 1,000 kills of a host so many fall between two effects of one of its steps. Default 500. */
+  readonly killAtEffectPerMille?: number;
+  /** Frames pass through their codecs, as between real processes. Default true. */
+  readonly isEncoded?: boolean;
+  /** Default: the built guest. */
+  readonly factory?: MachineFactory;
+  /** Makes a host's core; a test puts a changed one in its place. */
+  readonly makeCore?: MakeCore;
+}
+
+/**
+ * Brings up a simulated pair of hosts with its quorum service and switch. Equal seeds give equal runs, to the byte.
+ *
+ * @throws HarnessError NOT_BUILT when the guest is not built
+ */
+export function startSim(spec: ClusterSpec, options: SimOptions): Promise<SimRigMore> {
+  const clock = createClock(forkDraws(spec.seed, "ties"));
+  const log = createRunLog(clock, ["a", "b"]);
+  let rig: SimRig | null = null;
+  const world: World = {
+    seed: spec.seed,
+    clock,
+    log,
+    cluster: `c-${forkDraws(spec.seed, "cluster").id()}`,
+    vm: "vm1",
+    isEncoded: options.isEncoded ?? true,
+    failed(process, error) {
+      const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      log.report("harness", "threw", { process, why, stack: stackOf(error) });
+    },
+  };
+  const cluster = buildCluster(world, {
+    spec,
+    factory: options.factory ?? builtFactory(spec),
+    makeCore: options.makeCore ?? makeCore,
+    watch: SILENT,
+    exited: (name, status) => rig?.ended(name, { status, signal: null, expected: false }),
+  });
+  const { scenario, runDir } = options;
+  rig = new SimRig(world, cluster, {
+    probePeriodUs: millis(options.probePeriodMs ?? 10),
+    killAtEffectPerMille: options.killAtEffectPerMille ?? 500,
+    historyHeader: { type: "header", schema: RECORD_SCHEMA, scenario, seed: spec.seed },
+    files:
+      runDir === null
+        ? null
+        : { history: join(runDir, RUN_FILES.history), events: join(runDir, RUN_FILES.events) },
+  });
+  for (const process of cluster.processes.values()) process.start();
+  return Promise.resolve(rig);
+}
+
+const SILENT: Watch = {
+  effect: () => undefined,
+  stepped: () => undefined,
+  result: () => undefined,
+  given: () => undefined,
+  landed: () => undefined,
+  died: () => undefined,
+  recorded: () => undefined,
+};
+
+/** Lines of the stack that name our files: without the machine's own paths, so that records of two machines are equal. */
+function stackOf(error: unknown): readonly string[] {
+  if (!(error instanceof Error)) return [];
+  const frames = (error.stack ?? "").split("\n").slice(1, 8);
+  return frames.map((frame) => frame.replace(/^.*?((?:node|harness)\/[a-z].*?)\)?$/, "$1").trim());
+}
+
+let compiled: { readonly key: string; readonly factory: MachineFactory } | null = null;
+
+/** Compiled once for all runs of a process. */
+function builtFactory(spec: ClusterSpec): MachineFactory {
+  const key = `${spec.memoryPages}/${spec.volumeBlocks}`;
+  if (compiled?.key !== key) {
+    const guest = builtFile("node/guests/kv.wasm");
+    const factory = createMachineFactory(readFileSync(guest), {
+      guest,
+      memoryPages: spec.memoryPages,
+      volumes: [{ id: 0, blocks: spec.volumeBlocks }],
+    });
+    compiled = { key, factory };
+  }
+  return compiled.factory;
+}
