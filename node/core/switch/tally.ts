@@ -1,0 +1,43 @@
+/** Counts what hosts put out, for an observer: who let something out under which generation, and when its cause was taken in. */
+import type { OutputsNote } from "./contract.ts";
+import type { Arrival, Out, SwitchState } from "./state.ts";
+
+export function countOutput(state: SwitchState, { host, frame, nowUs }: Arrival): void {
+  const { vm, vmBoot, gen, bytes, intakeAtUs } = frame;
+  const key = [vm, vmBoot.id, gen.id, host].join("\n");
+  const tally = state.tallies.get(key);
+  if (tally === undefined) {
+    const note: OutputsNote = {
+      what: "outputs",
+      vm,
+      boot: vmBoot.id,
+      gen: gen.id,
+      n: gen.n,
+      host,
+      maxIntakeAtUs: intakeAtUs,
+      firstAtUs: nowUs,
+      lastAtUs: nowUs,
+      bytes: bytes.length,
+    };
+    state.tallies.set(key, { note, isChanged: true });
+    return;
+  }
+  const { note } = tally;
+  tally.isChanged = true;
+  tally.note = {
+    ...note,
+    maxIntakeAtUs: Math.max(note.maxIntakeAtUs, intakeAtUs),
+    lastAtUs: nowUs,
+    bytes: note.bytes + bytes.length,
+  };
+}
+
+/** Reports what changed since the last report. */
+export function reportOutputs(state: SwitchState, nowUs: number, out: Out): void {
+  state.reportedAtUs = nowUs;
+  for (const tally of state.tallies.values()) {
+    if (!tally.isChanged) continue;
+    tally.isChanged = false;
+    out.push({ kind: "note", note: tally.note });
+  }
+}
