@@ -47,8 +47,8 @@ export interface SimHost extends SimProcess {
     outlet: Outlet<QuorumFrame<QuorumRequest>>,
   ): LinkEnd<QuorumFrame<QuorumAnswer>>;
   attachSwitch(id: string, outlet: Outlet<ToSwitch>): LinkEnd<FromSwitch>;
-  /** It dies in the middle of its next step that has more than one effect: between two of them. */
-  armKill(): void;
+  /** It dies between two effects of its next step that has several and that finds the condition true. */
+  armKill(condition: () => boolean): void;
   disk(): DiskSource;
 }
 
@@ -70,7 +70,7 @@ class Host implements SimHost {
   #commits: CommitQueue | null = null;
   #room: MachineRoom;
   #isAlive = true;
-  #isKillArmed = false;
+  #armed: (() => boolean) | null = null;
   #isQuiescing = false;
   #isFrozen = false;
   #areIdsWanted = false;
@@ -110,15 +110,15 @@ class Host implements SimHost {
   kill(): void {
     if (!this.#isAlive) return;
     this.#isAlive = false;
-    this.#isKillArmed = false;
+    this.#armed = null;
     this.#core = null;
     this.#room.stop();
     this.#disk.powerOff();
     this.#options.watch.died(this.name);
   }
 
-  armKill(): void {
-    this.#isKillArmed = this.#isAlive;
+  armKill(condition: () => boolean): void {
+    this.#armed = condition;
   }
 
   quiesce(): void {
@@ -241,7 +241,7 @@ class Host implements SimHost {
   }
 
   #perform(effects: readonly HostEffect[]): void {
-    const isCut = this.#isKillArmed && effects.length > 1;
+    const isCut = effects.length > 1 && this.#armed?.() === true;
     const whole = isCut ? 1 + this.#draws.below(effects.length - 1) : effects.length;
     for (const effect of effects.slice(0, whole)) {
       this.#options.watch.effect(this.name, effect);

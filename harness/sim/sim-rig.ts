@@ -1,7 +1,7 @@
 import { invariant } from "../../node/core/invariant.ts";
 import { HarnessError } from "../errors.ts";
 import type { HistoryLine, Micros, RunEvent } from "../record/types.ts";
-import { openEvents, openHistory } from "../record/writer.ts";
+import { openHistory } from "../record/writer.ts";
 import type {
   CutKind,
   Direction,
@@ -34,13 +34,13 @@ export interface SimRigOptions {
   readonly probePeriodUs: Micros;
   /** Of 1,000 kills of a host so many fall between two effects of one step. */
   readonly killAtEffectPerMille: number;
-  /** Files of the record, written at the teardown; null: none. */
-  readonly files: { readonly history: string; readonly events: string } | null;
+  /** File of the history, written at the teardown; null: none. */
+  readonly historyFile: string | null;
   readonly historyHeader: HistoryLine;
 }
 
-/** A host steps at least at its every tick. */
-const ARMED_KILL_MAX_US = millis(15);
+/** A host steps at every tick, and every period of the probe brings a write. */
+const ARMED_KILL_MAX_US = millis(25);
 const QUIESCE_MAX_US = millis(2_000);
 /** Steps of one call: beyond it something plans at one instant for ever. */
 const STEPS_MAX = 200_000_000;
@@ -61,6 +61,7 @@ export class SimRig implements SimRigMore {
   readonly #kills: Draws;
   #isTornDown = false;
   #workloads = 0;
+  #inFlightWrites: () => number = () => 0;
 
   constructor(world: World, cluster: Cluster, options: SimRigOptions) {
     this.#world = world;
@@ -134,7 +135,9 @@ export class SimRig implements SimRigMore {
     const process = this.#process(name);
     const host = this.#cluster.hosts.get(name);
     if (host !== undefined && this.#kills.chance(this.#options.killAtEffectPerMille)) {
-      host.armKill();
+      // A kill that was aimed into a write stays aimed into one.
+      const isAimed = this.#inFlightWrites() > 0;
+      host.armKill(() => !isAimed || this.#inFlightWrites() > 0);
       this.#runUntil(() => !host.isAlive(), this.now() + ARMED_KILL_MAX_US);
     }
     const at = this.now();
@@ -185,6 +188,7 @@ export class SimRig implements SimRigMore {
       runUntil: (condition, deadline) => this.#runUntil(condition, deadline),
       probePeriodUs: this.#options.probePeriodUs,
     });
+    this.#inFlightWrites = () => workload.inFlightWrites();
     return Promise.resolve(workload);
   }
 
@@ -212,15 +216,11 @@ export class SimRig implements SimRigMore {
   teardown(): Promise<readonly string[]> {
     if (this.#isTornDown) return Promise.resolve([]);
     this.#isTornDown = true;
-    const { files } = this.#options;
-    if (files !== null) {
-      const history = openHistory(files.history);
-      for (const line of this.history) history.write(line);
-      history.close();
-      const events = openEvents(files.events);
-      for (const event of this.events()) events.write(event);
-      events.close();
-    }
+    const { historyFile } = this.#options;
+    if (historyFile === null) return Promise.resolve([]);
+    const history = openHistory(historyFile);
+    for (const line of this.history) history.write(line);
+    history.close();
     return Promise.resolve([]);
   }
 

@@ -18,7 +18,7 @@ import { millis, type World } from "./world.ts";
 export interface SimOptions {
   /** Name of the scenario, for the history's header. */
   readonly scenario: string;
-  /** Folder of the run's record; null: nothing is written. */
+  /** Folder of the run's record, for its history; null: nothing is written. */
   readonly runDir: string | null;
   /** Period of the probe. Unit: milliseconds. Default 10. */
   readonly probePeriodMs?: number;
@@ -65,10 +65,7 @@ export function startSim(spec: ClusterSpec, options: SimOptions): Promise<SimRig
     probePeriodUs: millis(options.probePeriodMs ?? 10),
     killAtEffectPerMille: options.killAtEffectPerMille ?? 500,
     historyHeader: { type: "header", schema: RECORD_SCHEMA, scenario, seed: spec.seed },
-    files:
-      runDir === null
-        ? null
-        : { history: join(runDir, RUN_FILES.history), events: join(runDir, RUN_FILES.events) },
+    historyFile: runDir === null ? null : join(runDir, RUN_FILES.history),
   });
   for (const process of cluster.processes.values()) process.start();
   return Promise.resolve(rig);
