@@ -50,7 +50,11 @@ export function judge(evidence: Evidence): Judged {
   const recovery = guardChecker("recovery", () =>
     checkRecovery(
       { lines, operations, events },
-      { convergedAt: evidence.convergedAt, isServiceOwed: plan.budget === "inside" },
+      {
+        convergedAt: evidence.convergedAt,
+        probePeriodUs: plan.workload.probePeriodMs * 1_000,
+        isServiceOwed: plan.budget === "inside",
+      },
     ),
   );
   const run = { durability, recovery, audit };

@@ -73,6 +73,7 @@ interface Performed {
   readonly injected: readonly InjectedFault[];
   /** Null: it did not get there. */
   readonly finished: Finished | null;
+  readonly lines: readonly HistoryLine[];
   /** What kept it from its end, or from ending everything. */
   readonly failure: unknown;
 }
@@ -80,7 +81,6 @@ interface Performed {
 interface Finished {
   readonly convergedAt: Micros | null;
   readonly audit: Guarded<DivergenceFigures>;
-  readonly lines: readonly HistoryLine[];
 }
 
 async function perform(plan: Plan, record: RunRecord, options: RunOptions): Promise<Performed> {
@@ -95,14 +95,15 @@ async function perform(plan: Plan, record: RunRecord, options: RunOptions): Prom
     record.follow(rig.events.bind(rig));
     const driven = signal === undefined ? rig : interruptibleRig(rig, signal);
     timeline = createTimeline(driven, plan.steps, onProgress);
-    const end = await drive(plan, { rig: driven, timeline, onProgress });
-    finished = { ...end, lines: historyOf(record) };
+    finished = await drive(plan, { rig: driven, timeline, onProgress });
   } catch (error: unknown) {
     failure = error;
   }
   const leftover = rig === null ? null : await endOf(rig, timeline, finished !== null);
   failure ??= leftover;
-  return { rig, injected: timeline?.injected() ?? [], finished, failure };
+  const history = readHistoryOf(record);
+  failure ??= history.failure;
+  return { rig, injected: timeline?.injected() ?? [], finished, lines: history.lines, failure };
 }
 
 async function drive(
@@ -112,7 +113,7 @@ async function drive(
     readonly timeline: Timeline;
     readonly onProgress: (line: string) => void;
   },
-): Promise<Omit<Finished, "lines">> {
+): Promise<Finished> {
   const { rig, timeline, onProgress } = run;
   await untilRedundant(rig, plan);
   onProgress(`redundant after ${seconds(rig.now())} s`);
@@ -202,8 +203,8 @@ function conclude(
     record.add({ at, source: "invariant", what: "violation", name: run.failure.message, detail });
   }
   if (run.finished !== null && run.failure === null) {
-    const { injected, finished } = run;
-    const evidence = { plan, events: record.events(), exits, injected, ...finished };
+    const { injected, lines, finished } = run;
+    const evidence = { plan, lines, events: record.events(), exits, injected, ...finished };
     return { ...head, ...judge(evidence), broken: null };
   }
   if (run.failure instanceof Interrupted) {
@@ -221,8 +222,17 @@ function isRuleOfCore(failure: unknown, { bed }: Plan): failure is Error {
   return bed === "sim" && failure instanceof Error && failure.name === "InvariantViolation";
 }
 
-function historyOf({ historyPath }: RunRecord): readonly HistoryLine[] {
-  return existsSync(historyPath) ? readHistory(historyPath).lines : [];
+/** A bed has written all of it when it is torn down. */
+function readHistoryOf({ historyPath }: RunRecord): {
+  readonly lines: readonly HistoryLine[];
+  readonly failure: unknown;
+} {
+  if (!existsSync(historyPath)) return { lines: [], failure: null };
+  try {
+    return { lines: readHistory(historyPath).lines, failure: null };
+  } catch (failure: unknown) {
+    return { lines: [], failure };
+  }
 }
 
 function describeFailure(failure: unknown): VerdictDocument["broken"] {

@@ -53,8 +53,10 @@ export function createTimeline(
     for (;;) {
       const due = active.filter(({ proof, healAt }) => proof === null && healAt !== null);
       const first = Math.min(...due.map(({ healAt }) => healAt ?? deadline));
-      if (await rig.waitFor(condition, Math.min(deadline, first))) return true;
-      if (deadline < first) return false;
+      const until = Math.min(deadline, first);
+      if (await rig.waitFor(condition, until)) return true;
+      // A simulated bed stands still once a rule was broken: no instant will come any more.
+      if (deadline < first || rig.now() < until) return false;
       for (const entry of due) if ((entry.healAt ?? 0) <= rig.now()) await heal(entry);
     }
   };

@@ -67,6 +67,7 @@ const planSchema = v.strictObject({
       seed: seedSchema,
     }),
     afterServiceMs: count,
+    probePeriodMs: count,
   }),
   steps: v.array(
     v.variant("fault", [

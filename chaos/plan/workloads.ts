@@ -18,16 +18,24 @@ const SHAPES = {
 
 /** Simulated clients are few and slow: every operation is a dozen steps of the core, and seeds matter more than load. */
 const CLIENTS = {
-  local: { clients: 8, thinkMs: 5 },
-  sim: { clients: 4, thinkMs: 100 },
+  local: { clients: 8, thinkMs: 5, probePeriodMs: 2 },
+  sim: { clients: 4, thinkMs: 100, probePeriodMs: 10 },
 } as const satisfies Record<BedName, object>;
 
-/** What the word of a scenario means in this bed. `afterServiceMs`: how long the fault phase goes on after the service is back. */
+/**
+ * What the word of a scenario means in this bed. `afterServiceMs`: how long the fault phase goes on after the service is back;
+ * `probePeriodMs`: between two writes of the probe.
+ */
 export function workloadFor(
   name: WorkloadName,
   of: { readonly bed: BedName; readonly seed: number },
-): { readonly spec: WorkloadSpec; readonly afterServiceMs: number } {
+): {
+  readonly spec: WorkloadSpec;
+  readonly afterServiceMs: number;
+  readonly probePeriodMs: number;
+} {
   const { kind, warmUpMs, calmMs, afterServiceMs } = SHAPES[name];
-  const { clients, thinkMs } = CLIENTS[of.bed];
-  return { spec: { kind, clients, thinkMs, warmUpMs, calmMs, seed: of.seed }, afterServiceMs };
+  const { clients, thinkMs, probePeriodMs } = CLIENTS[of.bed];
+  const spec = { kind, clients, thinkMs, warmUpMs, calmMs, seed: of.seed };
+  return { spec, afterServiceMs, probePeriodMs };
 }

@@ -1,6 +1,5 @@
 import type { BedName } from "../../chaos/plan/scenario.ts";
 import type { StartBed } from "../../chaos/run.ts";
-import { HarnessError } from "../errors.ts";
 import type { Shell } from "./shell.ts";
 
 /** A bed is loaded when a run starts in it. */
@@ -12,9 +11,10 @@ export function bedStarter(bed: BedName, { env }: Pick<Shell, "env">): StartBed 
         return startLocal(spec, { runDir, scenario, env, onProgress });
       };
     case "sim":
-      return () => {
-        const hint = "Use --bed local.";
-        return Promise.reject(new HarnessError("NOT_BUILT", "bed sim is not there yet", { hint }));
+      return async (spec, { runDir, scenario, plan }) => {
+        const { startSim } = await import("../sim/start-sim.ts");
+        const { probePeriodMs } = plan.workload;
+        return startSim(spec, { runDir, scenario, probePeriodMs });
       };
     default:
       return unreachable(bed);
