@@ -7,12 +7,12 @@ import { RUN_FILES } from "../record/run-folder.ts";
 import { RECORD_SCHEMA } from "../record/types.ts";
 import type { ClusterSpec } from "../rig/rig.ts";
 import { createClock } from "./clock.ts";
-import { buildCluster } from "./cluster.ts";
+import { buildCluster, type Cluster } from "./cluster.ts";
 import { type MakeCore, makeCore } from "./core.ts";
 import { forkDraws } from "./draws.ts";
+import { createRuleWatch } from "./invariants/rule-watch.ts";
 import { createRunLog } from "./run-log.ts";
 import { SimRig, type SimRigMore } from "./sim-rig.ts";
-import type { Watch } from "./watch.ts";
 import { millis, type World } from "./world.ts";
 
 export interface SimOptions {
@@ -53,11 +53,23 @@ export function startSim(spec: ClusterSpec, options: SimOptions): Promise<SimRig
       log.report("harness", "threw", { process, why, stack: stackOf(error) });
     },
   };
-  const cluster = buildCluster(world, {
+  const watch = createRuleWatch({
+    now: clock.now,
+    hosts: () => [...cluster.hosts.values()],
+    record: (service) =>
+      cluster.services.get(service)?.durable().find(({ vm }) => vm === world.vm) ?? null,
+    stepUs: SLOWEST_STEP_US,
+    violated(name, detail) {
+      if (rig?.isStopped !== false) return;
+      log.report("invariant", "violation", { name, detail });
+      rig.isStopped = true;
+    },
+  });
+  const cluster: Cluster = buildCluster(world, {
     spec,
     factory: options.factory ?? builtFactory(spec),
     makeCore: options.makeCore ?? makeCore,
-    watch: SILENT,
+    watch,
     exited: (name, status) => rig?.ended(name, { status, signal: null, expected: false }),
   });
   const { scenario, runDir } = options;
@@ -71,15 +83,8 @@ export function startSim(spec: ClusterSpec, options: SimOptions): Promise<SimRig
   return Promise.resolve(rig);
 }
 
-const SILENT: Watch = {
-  effect: () => undefined,
-  stepped: () => undefined,
-  result: () => undefined,
-  given: () => undefined,
-  landed: () => undefined,
-  died: () => undefined,
-  recorded: () => undefined,
-};
+/** A step's timeout on the slowest clock, and the messages around it. */
+const SLOWEST_STEP_US = millis(2_500);
 
 /** Lines of the stack that name our files: without the machine's own paths, so that records of two machines are equal. */
 function stackOf(error: unknown): readonly string[] {

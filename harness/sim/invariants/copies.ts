@@ -1,0 +1,120 @@
+/**
+ * peer-current, no-silent-divergence, intent-first, dirty-before-ack, epoch-order: judged from what has landed on the disks. A block whose
+ * content no guest ever wrote is torn: a later write of it was under way when the power failed, which its intent bit must say.
+ */
+import type { BootLedger, GuestVersion, Ledger } from "./ledger.ts";
+import { UNKNOWN_VERSION } from "./ledger.ts";
+import { type BlockKey, nameOfKey } from "./disk-image.ts";
+import { type Finding, type HostLook, isSomebodySole, rightIn } from "./look.ts";
+
+/** Version of the block on this disk; a torn one counts as the latest. */
+export function versionAt({ image }: HostLook, ledger: Ledger, key: BlockKey): number {
+  const version = ledger.versionOf(key, image.sum(key));
+  return version === UNKNOWN_VERSION && image.hasIntent(key) ? Number.MAX_SAFE_INTEGER : version;
+}
+
+/** Neither host is `sole`: both disks hold every completed write of these blocks, or a later one over it. */
+export function peerCurrent(
+  hosts: readonly HostLook[],
+  ledger: Ledger,
+  completed: ReadonlyMap<BlockKey, number>,
+  keys: Iterable<BlockKey>,
+): Finding {
+  if (isSomebodySole(hosts)) return null;
+  for (const key of keys) {
+    const wanted = completed.get(key) ?? 0;
+    for (const host of hosts) {
+      const found = versionAt(host, ledger, key);
+      if (found >= wanted) continue;
+      return `${host.name} holds version ${found} of ${nameOfKey(key)}, version ${wanted} is complete`;
+    }
+  }
+  return null;
+}
+
+/** A block that differs lies in an intent extent of either host, or the host that is `sole` has marked it. */
+export function noSilentDivergence(hosts: readonly HostLook[], keys: Iterable<BlockKey>): Finding {
+  const [low, high] = hosts;
+  if (low === undefined || high === undefined) return null;
+  if (rightIn(low) === "sole" && rightIn(high) === "sole") return null;
+  for (const key of keys) {
+    if (low.image.hasIntent(key) || high.image.hasIntent(key)) continue;
+    const isMarked = hosts.some((host) => rightIn(host) === "sole" && host.image.hasDirty(key));
+    if (!isMarked) return `${nameOfKey(key)} differs and nothing says so`;
+  }
+  return null;
+}
+
+/** A block is given to the disk only when the bit of its extent is durable there. */
+export function intentFirst({ name, image }: HostLook, keys: readonly BlockKey[]): Finding {
+  const cold = keys.find((key) => !image.hasIntent(key));
+  return cold === undefined ? null : `${name} writes ${nameOfKey(cold)} before its intent is durable`;
+}
+
+/** A write completes at a host that is `sole` when it is durable here, and marked here or durable at the peer. */
+export function dirtyBeforeAck(
+  host: HostLook,
+  peer: HostLook,
+  ledger: Ledger,
+  write: GuestVersion,
+): Finding {
+  const { key, index } = write;
+  if (versionAt(host, ledger, key) < index) {
+    return `${host.name} completes a write of ${nameOfKey(key)} that its disk lacks`;
+  }
+  if (host.image.hasDirty(key) || versionAt(peer, ledger, key) >= index) return null;
+  return `${host.name} is sole and completes a write of ${nameOfKey(key)} that nothing marks`;
+}
+
+/** How far each boot's writes are on one disk without a gap. */
+export type Reach = Map<string, number>;
+
+/** A write of one epoch on a disk that may boot: everything of the epochs before is there too, or something later over it. */
+export function epochOrder(
+  host: HostLook,
+  ledger: Ledger,
+  reach: Reach,
+  landed: readonly BlockKey[],
+): Finding {
+  const page = host.image.page();
+  if (page?.copy !== "in-sync" && page?.copy !== "ahead") return null;
+  for (const boot of ledger.boots()) {
+    const newest = newestOn(host, boot, ledger, landed);
+    if (newest === null) continue;
+    const wanted = boot.epochEnds[newest.epoch - 1] ?? 0;
+    const reached = advance(host, boot, ledger, reach);
+    if (reached >= wanted) continue;
+    const missing = boot.writes[reached];
+    const what = missing === undefined ? "a write" : `a write of ${nameOfKey(missing.key)}`;
+    return `${host.name} holds epoch ${newest.epoch} and lacks ${what} of epoch ${missing?.epoch ?? 0}`;
+  }
+  return null;
+}
+
+/** Of the landed blocks that hold a write of this boot, the one with the highest epoch. */
+function newestOn(
+  host: HostLook,
+  boot: BootLedger,
+  ledger: Ledger,
+  landed: readonly BlockKey[],
+): GuestVersion | null {
+  let newest: GuestVersion | null = null;
+  for (const key of landed) {
+    const version = ledger.versionOf(key, host.image.sum(key));
+    // From the end: what lands was written a short time ago.
+    const write = boot.writes.findLast((one) => one.key === key && one.index === version);
+    if (write !== undefined && write.epoch > (newest?.epoch ?? 0)) newest = write;
+  }
+  return newest;
+}
+
+function advance(host: HostLook, boot: BootLedger, ledger: Ledger, reach: Reach): number {
+  let reached = reach.get(boot.id) ?? 0;
+  for (;;) {
+    const next = boot.writes[reached];
+    if (next === undefined || versionAt(host, ledger, next.key) < next.index) break;
+    reached += 1;
+  }
+  reach.set(boot.id, reached);
+  return reached;
+}

@@ -1,0 +1,218 @@
+/**
+ * Asks every rule whenever something that it depends on has changed: after each step over all hosts, at each effect, at each landing on a
+ * disk. The first broken rule ends the run.
+ */
+import type { HostEffect } from "../../../node/core/host/contract.ts";
+import type { QuorumRecord } from "../../../node/core/quorum/messages.ts";
+import type { Micros } from "../../record/types.ts";
+import type { SimHost } from "../sim-host.ts";
+import type { Watch } from "../watch.ts";
+import { bootHoldsAcknowledged, newestBootRuns } from "./acknowledged.ts";
+import {
+  dirtyBeforeAck,
+  epochOrder,
+  intentFirst,
+  noSilentDivergence,
+  peerCurrent,
+  type Reach,
+} from "./copies.ts";
+import { type BlockKey, createDiskImage, type Landing } from "./disk-image.ts";
+import { intakeHasRight, promiseCoversLease } from "./intake.ts";
+import { createLedger, type Ledger } from "./ledger.ts";
+import { type Finding, type HostLook, type PairLook, peerIn, rightIn } from "./look.ts";
+import { oneGrant, oneRight, oneRunner } from "./rights.ts";
+import { type Doubts, sessionTruth } from "./session-truth.ts";
+
+/** Names of docs/ARCHITECTURE.md, "Invariants". */
+export const RULES = [
+  "one-runner",
+  "intake-has-right",
+  "one-right",
+  "one-grant",
+  "no-lost-ack",
+  "peer-current",
+  "no-silent-divergence",
+  "intent-first",
+  "dirty-before-ack",
+  "epoch-order",
+  "promise-covers-lease",
+  "session-truth",
+] as const;
+export type RuleName = (typeof RULES)[number];
+
+export interface RuleWatchOptions {
+  readonly now: () => Micros;
+  /** In host order. */
+  readonly hosts: () => readonly SimHost[];
+  readonly record: (service: string) => QuorumRecord | null;
+  /** The longest that a step of the protocol may take. Unit: microseconds. */
+  readonly stepUs: Micros;
+  readonly violated: (name: RuleName, detail: string) => void;
+}
+
+interface Watched extends HostLook {
+  peek: HostLook["peek"];
+  readonly reach: Reach;
+  /** Highest completed write seen, of `boot`. */
+  completed: number;
+  boot: string | null;
+}
+
+export function createRuleWatch(options: RuleWatchOptions): Watch {
+  return new RuleWatch(options);
+}
+
+class RuleWatch implements Watch {
+  readonly #options: RuleWatchOptions;
+  readonly #ledger: Ledger = createLedger();
+  readonly #doubts: Doubts = new Map();
+  readonly #completed = new Map<BlockKey, number>();
+  readonly #differing = new Set<BlockKey>();
+  #watched: readonly Watched[] = [];
+  #look: PairLook | null = null;
+
+  constructor(options: RuleWatchOptions) {
+    this.#options = options;
+  }
+
+  effect(name: string, effect: HostEffect): void {
+    const look = this.#lookNow();
+    switch (effect.kind) {
+      case "machine-start":
+        this.#ledger.begin(effect.vmBoot);
+        this.#judge("no-lost-ack", bootHoldsAcknowledged(name, this.#ledger, effect.blocks));
+        return;
+      case "machine-run":
+        this.#refresh(name);
+        this.#judge("intake-has-right", intakeHasRight(look, name, effect));
+        return;
+      case "send-switch": {
+        const { frame } = effect;
+        if (frame.kind === "data") this.#ledger.release(frame.vmBoot, frame);
+        return;
+      }
+      default:
+    }
+  }
+
+  stepped(name: string): void {
+    const look = this.#lookNow();
+    const host = this.#refresh(name);
+    this.#judge("one-runner", oneRunner(look));
+    this.#judge("promise-covers-lease", promiseCoversLease(look));
+    this.#judge("session-truth", sessionTruth(look, this.#doubts, this.#options.stepUs));
+    this.#judge("no-lost-ack", newestBootRuns(look, this.#ledger));
+    if (host !== null) this.#complete(host, look);
+  }
+
+  result(...[, vmBoot, result]: Parameters<Watch["result"]>): void {
+    this.#ledger.execute(vmBoot, result);
+  }
+
+  given(name: string, offset: number, length: number): void {
+    const host = this.#find(name);
+    if (host === null) return;
+    this.#judge("intent-first", intentFirst(host, host.image.blocksIn(offset, length)));
+  }
+
+  landed(name: string, ranges: Parameters<Watch["landed"]>[1]): void {
+    const host = this.#find(name);
+    if (host === null) return;
+    const wasSole = rightIn(host) === "sole";
+    const landing = host.image.land(ranges);
+    const look = this.#lookNow();
+    this.#compare(landing);
+    if (landing.isPage) {
+      this.#judge("one-right", oneRight(look));
+      this.#judge("one-grant", oneGrant(look));
+    }
+    const isEverything = landing.isPage && wasSole && rightIn(host) !== "sole";
+    const current = isEverything ? this.#completed.keys() : landing.blocks;
+    this.#judge("peer-current", peerCurrent(look.hosts, this.#ledger, this.#completed, current));
+    if (landing.isPage || landing.isIntents || landing.isDirty || landing.blocks.length > 0) {
+      this.#judge("no-silent-divergence", noSilentDivergence(look.hosts, this.#differing));
+    }
+    this.#judge("epoch-order", epochOrder(host, this.#ledger, host.reach, landing.blocks));
+  }
+
+  died(name: string): void {
+    const host = this.#find(name);
+    if (host !== null) host.peek = null;
+  }
+
+  recorded(): void {
+    this.#judge("one-grant", oneGrant(this.#lookNow()));
+  }
+
+  /** Writes that the runner counts as complete since its last step. */
+  #complete(host: Watched, look: PairLook): void {
+    const { peek } = host;
+    const boot = peek?.running === true ? (peek.vmBoot?.id ?? null) : null;
+    const ledger = boot === null ? null : this.#ledger.boot(boot);
+    if (peek === null || boot === null || ledger === null) return;
+    if (host.boot !== boot) {
+      host.boot = boot;
+      host.completed = 0;
+    }
+    if (peek.completed <= host.completed) return;
+    const writes = ledger.writes.slice(host.completed, peek.completed);
+    host.completed = peek.completed;
+    for (const { key, index } of writes) {
+      this.#completed.set(key, Math.max(this.#completed.get(key) ?? 0, index));
+    }
+    const peer = peerIn(look, host.name);
+    if (rightIn(host) === "sole" && peer !== null) {
+      for (const write of writes) {
+        this.#judge("dirty-before-ack", dirtyBeforeAck(host, peer, this.#ledger, write));
+      }
+      return;
+    }
+    const keys = writes.map(({ key }) => key);
+    this.#judge("peer-current", peerCurrent(look.hosts, this.#ledger, this.#completed, keys));
+  }
+
+  #compare({ blocks }: Landing): void {
+    const [low, high] = this.#watched;
+    for (const key of blocks) {
+      if (low?.image.sum(key) === high?.image.sum(key)) this.#differing.delete(key);
+      else this.#differing.add(key);
+    }
+  }
+
+  #judge(name: RuleName, finding: Finding): void {
+    if (finding !== null) this.#options.violated(name, finding);
+  }
+
+  #find(name: string): Watched | null {
+    if (this.#watched.length === 0) this.#lookNow();
+    return this.#watched.find((host) => host.name === name) ?? null;
+  }
+
+  #refresh(name: string): Watched | null {
+    const host = this.#find(name);
+    const found = this.#options.hosts().find((candidate) => candidate.name === name);
+    if (host !== null) host.peek = found?.core()?.peek() ?? null;
+    return host;
+  }
+
+  /** The hosts are known only when all are made. */
+  #lookNow(): PairLook {
+    if (this.#look === null) {
+      this.#watched = this.#options.hosts().map((host): Watched => {
+        const { name, clock } = host;
+        const image = createDiskImage(host.disk());
+        return { name, clock, image, peek: null, reach: new Map(), completed: 0, boot: null };
+      });
+      const { now, record } = this.#options;
+      const hosts = this.#watched;
+      this.#look = {
+        get now() {
+          return now();
+        },
+        hosts,
+        record,
+      };
+    }
+    return this.#look;
+  }
+}
