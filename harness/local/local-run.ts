@@ -136,7 +136,8 @@ export class LocalRun {
 
   /** @param source as records name it: `host a` */
   takeEvent(source: string, { atUs, what, fields }: ControlEvent): void {
-    const event = { ...fields, at: atUs - this.clock.startUs, source, what };
+    const { startUs } = this.clock;
+    const event = { ...onRunClock(fields, startUs), at: atUs - startUs, source, what };
     this.views.take(event);
     this.log.add(event);
   }
@@ -207,4 +208,16 @@ export class LocalRun {
     this.#broken ??= new HarnessError(code, message, { hint });
     this.log.wake();
   }
+}
+
+/** Instants that a process reports beside the event's own: fields whose names end in `AtUs`. */
+function onRunClock(
+  fields: Readonly<Record<string, unknown>>,
+  startUs: number,
+): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) =>
+      name.endsWith("AtUs") && typeof value === "number" ? [name, value - startUs] : [name, value],
+    ),
+  );
 }
