@@ -1,0 +1,26 @@
+/**
+ * A host's disk below the format: bytes at offsets, behind a volatile write cache. What was written since the last flush that ended is lost
+ * when the process is killed, in any subset and order of its 512-byte sectors; a sector is never torn.
+ */
+export interface RawDisk {
+  /**
+   * Bytes from the start to the end of the last byte ever written, the cache included, perhaps rounded up to a sector; 0: nothing was
+   * ever written.
+   */
+  readonly size: number;
+  /**
+   * Sees every write given before, flushed or not. Beyond `size` it reads zeros. The result belongs to the caller.
+   *
+   * @throws Error with a `code` (`EIO`, …) when the bytes cannot be read
+   */
+  read(offset: number, length: number): Uint8Array;
+  /** Takes a copy of `bytes`. Never fails: what goes wrong is reported by the flushes from then on. */
+  write(offset: number, bytes: Uint8Array): void;
+  /**
+   * Makes every write given before it durable. Calls end in the order of their beginning; waiting ones share one flush.
+   *
+   * @param done later, never inside this call; null: durable, else a code of the failure (`EIO`, `ENOSPC`, …). After the first
+   *   failure every flush fails: nobody knows what the disk holds of what it was given
+   */
+  flush(done: (error: string | null) => void): void;
+}
