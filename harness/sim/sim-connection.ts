@@ -28,61 +28,85 @@ interface Line {
   heardAt: Micros;
 }
 
-export function createSimConnection(
-  world: World,
-  target: SimSwitch,
-  events: ConnectionEvents = {},
-): Connection {
-  const { clock } = world;
-  let line: Line | null = null;
-  let isClosed = false;
+class SimConnection implements Connection {
+  readonly #world: World;
+  readonly #target: SimSwitch;
+  readonly #events: ConnectionEvents;
+  #line: Line | null = null;
+  #isClosed = false;
 
-  function dial(): void {
-    if (isClosed) return;
-    const own: Line = {
-      socket: target.connect(world.vm, {
-        opened() {
-          if (line !== own) return;
-          own.isOpen = true;
-          own.heardAt = clock.now();
-          events.opened?.();
-        },
-        data: (bytes) => {
-          if (line === own) take(own, bytes);
-        },
-        closed: (error) => {
-          if (line === own) drop(own, error);
-        },
-      }),
-      decoder: createReplyDecoder(),
-      waiting: [],
-      isOpen: false,
-      heardAt: clock.now(),
-    };
-    line = own;
+  constructor(world: World, target: SimSwitch, events: ConnectionEvents) {
+    this.#world = world;
+    this.#target = target;
+    this.#events = events;
+    this.#dial();
+    this.#watch();
   }
 
-  function drop(own: Line, error: string): void {
-    line = null;
-    own.isOpen = false;
-    own.socket.destroy();
-    const lost = own.waiting;
-    own.waiting = [];
-    if (!isClosed) clock.after(RECONNECT_US, dial);
+  isOpen(): boolean {
+    return this.#line?.isOpen ?? false;
+  }
+
+  send(words: readonly string[], done: (answer: Answer) => void): void {
+    const { clock } = this.#world;
+    const line = this.#line;
+    if (line === null || !line.isOpen) {
+      clock.after(0, () => done({ kind: "lost", error: "NOT_CONNECTED" }));
+      return;
+    }
+    line.waiting.push({ done, sentAt: clock.now() });
+    line.socket.write(Buffer.from(encodeCommand(words), "latin1"));
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    if (this.#line !== null) this.#drop(this.#line, "CLOSED");
+  }
+
+  #dial(): void {
+    if (this.#isClosed) return;
+    const { clock, vm } = this.#world;
+    const isCurrent = (): boolean => this.#line === line;
+    const socket = this.#target.connect(vm, {
+      opened: () => {
+        if (!isCurrent()) return;
+        line.isOpen = true;
+        line.heardAt = clock.now();
+        this.#events.opened?.();
+      },
+      data: (bytes) => {
+        if (isCurrent()) this.#take(line, bytes);
+      },
+      closed: (error) => {
+        if (isCurrent()) this.#drop(line, error);
+      },
+    });
+    const decoder = createReplyDecoder();
+    const line: Line = { socket, decoder, waiting: [], isOpen: false, heardAt: clock.now() };
+    this.#line = line;
+  }
+
+  #drop(line: Line, error: string): void {
+    this.#line = null;
+    line.isOpen = false;
+    line.socket.destroy();
+    const lost = line.waiting;
+    line.waiting = [];
+    if (!this.#isClosed) this.#world.clock.after(RECONNECT_US, () => this.#dial());
     for (const waiting of lost) end(waiting, error);
   }
 
-  function take(own: Line, bytes: Uint8Array): void {
-    own.heardAt = clock.now();
-    const replies = own.decoder.push(bytes);
+  #take(line: Line, bytes: Uint8Array): void {
+    line.heardAt = this.#world.clock.now();
+    const replies = line.decoder.push(bytes);
     if (!replies.ok) {
-      drop(own, `BAD_REPLY: ${replies.why}`);
+      this.#drop(line, `BAD_REPLY: ${replies.why}`);
       return;
     }
     for (const reply of replies.value) {
-      const waiting = own.waiting.shift();
+      const waiting = line.waiting.shift();
       if (waiting === undefined) {
-        drop(own, "BAD_REPLY: an answer to no command");
+        this.#drop(line, "BAD_REPLY: an answer to no command");
         return;
       }
       const { done } = waiting;
@@ -91,40 +115,30 @@ export function createSimConnection(
     }
   }
 
-  function watch(): void {
-    if (isClosed) return;
-    clock.after(WATCH_EVERY_US, watch);
-    const own = line;
-    const first = own?.waiting[0];
-    if (own === null || first === undefined) return;
-    const now = clock.now();
-    if (now - Math.max(first.sentAt, own.heardAt) > SILENCE_MAX_US) drop(own, "SILENT");
-    else {
-      for (const waiting of own.waiting) {
-        if (now - waiting.sentAt < DEADLINE_US) break;
-        end(waiting, "TIMEOUT");
-      }
+  #watch(): void {
+    if (this.#isClosed) return;
+    const { clock } = this.#world;
+    clock.after(WATCH_EVERY_US, () => this.#watch());
+    const line = this.#line;
+    const first = line?.waiting[0];
+    if (line === null || first === undefined) return;
+    if (clock.now() - Math.max(first.sentAt, line.heardAt) > SILENCE_MAX_US) {
+      this.#drop(line, "SILENT");
+      return;
+    }
+    for (const waiting of line.waiting) {
+      if (clock.now() - waiting.sentAt < DEADLINE_US) break;
+      end(waiting, "TIMEOUT");
     }
   }
+}
 
-  dial();
-  watch();
-  return {
-    isOpen: () => line?.isOpen ?? false,
-    send(words, done) {
-      const own = line;
-      if (own === null || !own.isOpen) {
-        clock.after(0, () => done({ kind: "lost", error: "NOT_CONNECTED" }));
-        return;
-      }
-      own.waiting.push({ done, sentAt: clock.now() });
-      own.socket.write(Buffer.from(encodeCommand(words), "latin1"));
-    },
-    close() {
-      isClosed = true;
-      if (line !== null) drop(line, "CLOSED");
-    },
-  };
+export function createSimConnection(
+  world: World,
+  target: SimSwitch,
+  events: ConnectionEvents = {},
+): Connection {
+  return new SimConnection(world, target, events);
 }
 
 function end(waiting: Waiting, error: string): void {

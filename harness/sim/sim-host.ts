@@ -103,7 +103,7 @@ class Host implements SimHost {
 
   start(): void {
     this.#world.clock.after(this.#draws.below(START_MAX_US), () => {
-      if (this.#isAlive) this.#guarded(() => this.#boot());
+      if (this.#isAlive) this.#world.guarded(this.name, () => this.#boot());
     });
   }
 
@@ -181,7 +181,8 @@ class Host implements SimHost {
     const store = createStore(this.#disk, crc32, { cluster, host, vm, volumes });
     const opened = store.open();
     if (!opened.ok) {
-      this.#exit(EXIT.diskFailed, `${opened.code}: ${opened.why}`);
+      this.#world.log.report(this.source, "failed", { code: opened.code, why: opened.why });
+      this.#options.exited(EXIT.diskFailed);
       return;
     }
     this.#commits = createCommitQueue(this.#world, {
@@ -215,7 +216,7 @@ class Host implements SimHost {
     const core = this.#core;
     if (core === null || !this.#isAlive || this.#isFrozen) return;
     const now: Instant = this.clock.read(this.#world.clock.now());
-    this.#guarded(() => {
+    this.#world.guarded(this.name, () => {
       this.#perform(core.step({ ...event, now }));
       if (this.#isAlive) this.#options.watch.stepped(this.name);
       // Before anything that waits: the core counts on them within its next steps.
@@ -223,21 +224,6 @@ class Host implements SimHost {
       this.#areIdsWanted = false;
       this.#tell({ kind: "ids", ids: this.#drawIds() });
     });
-  }
-
-  #guarded(act: () => void): void {
-    try {
-      act();
-    } catch (error: unknown) {
-      this.#world.failed(this.name, error);
-      this.#exit(EXIT.invariant, error instanceof Error ? error.message : String(error));
-    }
-  }
-
-  #exit(status: number, why: string): void {
-    this.#world.log.report(this.source, "failed", { why });
-    this.kill();
-    this.#options.exited(status);
   }
 
   #perform(effects: readonly HostEffect[]): void {
@@ -253,34 +239,45 @@ class Host implements SimHost {
   #start(effect: HostEffect): void {
     switch (effect.kind) {
       case "send-peer":
-        return this.#send(`path ${effect.path}`, effect.conn, effect.frame);
+        this.#send(`path ${effect.path}`, effect.conn, effect.frame);
+        return;
       case "close-path":
-        return this.#outlets.get(`path ${effect.path}`)?.close(effect.conn);
+        this.#outlets.get(`path ${effect.path}`)?.close(effect.conn);
+        return;
       case "send-service":
-        return this.#send(`service ${effect.service}`, effect.conn, effect.frame);
+        this.#send(`service ${effect.service}`, effect.conn, effect.frame);
+        return;
       case "send-switch":
-        return this.#send(`switch ${effect.switch}`, effect.conn, this.#onRunClock(effect.frame));
+        this.#send(`switch ${effect.switch}`, effect.conn, this.#onRunClock(effect.frame));
+        return;
       case "commit":
-        return this.#commits?.commit(effect.token, effect.ops);
+        this.#commits?.commit(effect.token, effect.ops);
+        return;
       case "read-volumes":
-        return this.#commits?.readAll(effect.token);
+        this.#commits?.readAll(effect.token);
+        return;
       case "machine-start":
-        return this.#room.start(effect.vmBoot, effect.blocks, effect.delay);
+        this.#room.start(effect.vmBoot, effect.blocks, effect.delay);
+        return;
       case "machine-run":
-        return this.#room.run(effect.vmBoot, effect.entries);
+        this.#room.run(effect.vmBoot, effect.entries);
+        return;
       case "machine-stop":
-        return this.#room.stop();
+        this.#room.stop();
+        return;
       case "need-ids":
         this.#areIdsWanted = true;
         return;
       case "note": {
         const { what, ...fields } = effect.note;
-        return this.#world.log.report(this.source, what, fields);
+        this.#world.log.report(this.source, what, fields);
+        return;
       }
       case "mark":
-        return this.#world.log.mark(effect.mark);
+        this.#world.log.mark(effect.mark);
+        return;
       default:
-        return unreachable(effect);
+        unreachable(effect);
     }
   }
 

@@ -42,12 +42,7 @@ export function createSimQuorum(world: World, name: string, watch: Watch): SimQu
   let isAlive = true;
 
   function take(event: QuorumEvent): void {
-    if (!isAlive) return;
-    try {
-      for (const effect of service.step(event)) perform(effect);
-    } catch (error: unknown) {
-      world.failed(name, error);
-    }
+    if (isAlive) world.guarded(name, () => service.step(event).forEach(perform));
   }
 
   function perform(effect: QuorumEffect): void {
@@ -81,6 +76,20 @@ export function createSimQuorum(world: World, name: string, watch: Watch): SimQu
     watch.recorded(name);
   }
 
+  const endFor = (host: string, link: ServiceLink): LinkEnd<QuorumFrame<QuorumRequest>> => ({
+    isAlive: () => isAlive,
+    up(conn) {
+      links.set(conn, link);
+      take({ kind: "connected", conn, host, vm: world.vm });
+    },
+    down(conn) {
+      links.delete(conn);
+      take({ kind: "closed", conn });
+    },
+    refused: () => undefined,
+    frame: (conn, frame) => take({ kind: "frame", conn, frame }),
+  });
+
   return {
     name,
     source,
@@ -94,18 +103,6 @@ export function createSimQuorum(world: World, name: string, watch: Watch): SimQu
     quiesce: () => undefined,
     isQuiet: () => true,
     durable: () => durable,
-    attach: (host, link) => ({
-      isAlive: () => isAlive,
-      up(conn) {
-        links.set(conn, link);
-        take({ kind: "connected", conn, host, vm: world.vm });
-      },
-      down(conn) {
-        links.delete(conn);
-        take({ kind: "closed", conn });
-      },
-      refused: () => undefined,
-      frame: (conn, frame) => take({ kind: "frame", conn, frame }),
-    }),
+    attach: endFor,
   };
 }

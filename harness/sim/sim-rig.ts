@@ -142,12 +142,17 @@ export class SimRig implements SimRigMore {
     }
     const at = this.now();
     process.kill();
-    this.ended(name, { status: null, signal: "SIGKILL", expected: true });
+    this.#ended(name, { status: null, signal: "SIGKILL", expected: true });
     return Promise.resolve(at);
   }
 
-  /** A process is no more, for whatever reason. */
-  ended(name: string, how: Omit<ProcessExit, "process">): void {
+  /** A process ended without being told to. */
+  endedByItself(name: string, status: number): void {
+    this.#process(name).kill();
+    this.#ended(name, { status, signal: null, expected: false });
+  }
+
+  #ended(name: string, how: Omit<ProcessExit, "process">): void {
     if (this.exited.some(({ process }) => process === name)) return;
     const exit: ProcessExit = { process: name, ...how };
     this.exited.push(exit);

@@ -4,8 +4,10 @@ import { unreachable } from "../../node/core/invariant.ts";
 import type { SessionId } from "../../node/core/machine/entry.ts";
 import type { SwitchEffect, SwitchEvent } from "../../node/core/switch/contract.ts";
 import type { FromSwitch, ToSwitch } from "../../node/core/switch/frames.ts";
+import type { SwitchState } from "../../node/core/switch/state.ts";
 import { createSwitch, stepSwitch } from "../../node/core/switch/switch.ts";
 import { encodeFromSwitch, parseFromSwitch } from "../../node/wire/switch.ts";
+import type { Draws } from "./draws.ts";
 import { createLane, type Item, type Lane } from "./lane.ts";
 import type { LinkEnd, SimLink } from "./link.ts";
 import { drawsOf, parcelOf, type SimProcess, type World } from "./world.ts";
@@ -33,70 +35,149 @@ export interface SimSwitch extends SimProcess {
 const TURN_US = 20;
 const TICK_US = 20_000;
 const CLIENT_US = { min: 15, max: 80 } as const;
+const CODEC = { encode: encodeFromSwitch, parse: parseFromSwitch };
 
 interface Client {
+  readonly vm: VmId;
   readonly session: SessionId;
   readonly toClient: Lane<Uint8Array>;
   readonly events: ClientSocketEvents;
   /** The client listens no more. */
   isDeaf: boolean;
-  /** Null: read as it comes. */
+  /** Bytes that the switch does not read now; null: read as they come. */
   paused: Uint8Array[] | null;
 }
 
-export function createSimSwitch(world: World, name: string): SimSwitch {
-  const { clock, log } = world;
-  const source = `switch ${name}`;
-  const draws = drawsOf(world, `switch/${name}`);
-  const state = createSwitch({ vms: [world.vm] });
-  const links = new Map<number, SimLink<ToSwitch, FromSwitch>>();
-  const clients = new Map<SessionId, Client>();
-  let sessions = 0;
-  let isAlive = true;
+type WithoutNow<Event> = Event extends unknown ? Omit<Event, "nowUs"> : never;
 
-  function take(event: WithoutNow<SwitchEvent>): void {
-    if (!isAlive) return;
-    try {
-      for (const effect of stepSwitch(state, { ...event, nowUs: clock.now() })) perform(effect);
-    } catch (error: unknown) {
-      world.failed(name, error);
-    }
+class Switch implements SimSwitch {
+  readonly name: string;
+  readonly source: string;
+  readonly #world: World;
+  readonly #draws: Draws;
+  readonly #state: SwitchState;
+  readonly #links = new Map<number, SimLink<ToSwitch, FromSwitch>>();
+  readonly #clients = new Map<SessionId, Client>();
+  #sessions = 0;
+  #isAlive = true;
+
+  constructor(world: World, name: string) {
+    this.name = name;
+    this.source = `switch ${name}`;
+    this.#world = world;
+    this.#draws = drawsOf(world, this.source);
+    this.#state = createSwitch({ vms: [world.vm] });
   }
 
-  function perform(effect: SwitchEffect): void {
+  isAlive(): boolean {
+    return this.#isAlive;
+  }
+
+  start(): void {
+    this.#world.clock.after(this.#draws.below(TICK_US), () => this.#tick());
+  }
+
+  kill(): void {
+    this.#isAlive = false;
+    for (const session of [...this.#clients.keys()]) this.#endClient(session);
+  }
+
+  quiesce(): void {
+    this.#take({ kind: "report" });
+  }
+
+  isQuiet(): boolean {
+    return true;
+  }
+
+  attach(host: string, link: SimLink<ToSwitch, FromSwitch>): LinkEnd<ToSwitch> {
+    return {
+      isAlive: () => this.#isAlive,
+      up: (conn) => {
+        this.#links.set(conn, link);
+        this.#take({ kind: "host-up", conn, host });
+      },
+      down: (conn) => {
+        this.#links.delete(conn);
+        this.#take({ kind: "host-down", conn });
+      },
+      refused: () => undefined,
+      frame: (conn, frame) => this.#take({ kind: "host-frame", conn, frame }),
+    };
+  }
+
+  connect(vm: VmId, events: ClientSocketEvents): ClientSocket {
+    this.#sessions += 1;
+    const lane = {
+      clock: this.#world.clock,
+      draws: this.#draws,
+      delay: () => this.#draws.between(CLIENT_US.min, CLIENT_US.max),
+      stopped: () => undefined,
+    };
+    const client: Client = {
+      vm,
+      session: this.#sessions,
+      events,
+      isDeaf: false,
+      paused: null,
+      toClient: createLane<Uint8Array>({ ...lane, arrive: (item) => tellClient(client, item) }),
+    };
+    const toSwitch = createLane<Uint8Array>({
+      ...lane,
+      arrive: (item) => this.#arrive(client, item),
+    });
+    if (this.#isAlive) toSwitch.send({ kind: "greeting" });
+    else client.toClient.send({ kind: "close" });
+    return {
+      write: (bytes) => toSwitch.send({ kind: "frame", parcel: () => bytes }),
+      destroy() {
+        if (client.isDeaf) return;
+        client.isDeaf = true;
+        toSwitch.send({ kind: "close" });
+      },
+    };
+  }
+
+  #take(event: WithoutNow<SwitchEvent>): void {
+    if (!this.#isAlive) return;
+    const nowUs = this.#world.clock.now();
+    this.#world.guarded(this.name, () => {
+      for (const effect of stepSwitch(this.#state, { ...event, nowUs })) this.#perform(effect);
+    });
+  }
+
+  #perform(effect: SwitchEffect): void {
+    const { clock, log } = this.#world;
     switch (effect.kind) {
-      case "send-host":
-        links
-          .get(effect.conn)
-          ?.sendBackward(
-            effect.conn,
-            parcelOf(world, effect.frame, { encode: encodeFromSwitch, parse: parseFromSwitch }),
-          );
+      case "send-host": {
+        const { conn, frame } = effect;
+        this.#links.get(conn)?.sendBackward(conn, parcelOf(this.#world, frame, CODEC));
         return;
+      }
       case "write-client": {
         const { session, bytes, upTo } = effect;
-        clients.get(session)?.toClient.send({ kind: "frame", parcel: () => bytes });
-        clock.after(0, () => take({ kind: "client-drained", session, upTo }));
+        this.#clients.get(session)?.toClient.send({ kind: "frame", parcel: () => bytes });
+        clock.after(0, () => this.#take({ kind: "client-drained", session, upTo }));
         return;
       }
       case "end-client":
       case "reset-client":
-        endClient(effect.session);
+        this.#endClient(effect.session);
         return;
       case "pause-client": {
-        const client = clients.get(effect.session);
+        const client = this.#clients.get(effect.session);
         if (client !== undefined) client.paused ??= [];
         return;
       }
       case "resume-client":
-        resume(effect.session);
+        this.#resume(effect.session);
         return;
       case "want-turn":
-        clock.after(TURN_US, () => take({ kind: "turn" }));
+        clock.after(TURN_US, () => this.#take({ kind: "turn" }));
         return;
       case "note": {
         const { what, ...fields } = effect.note;
-        log.report(source, what, fields);
+        log.report(this.source, what, fields);
         return;
       }
       case "mark":
@@ -107,94 +188,47 @@ export function createSimSwitch(world: World, name: string): SimSwitch {
     }
   }
 
-  function endClient(session: SessionId): void {
-    clients.get(session)?.toClient.send({ kind: "close" });
-    clients.delete(session);
+  #endClient(session: SessionId): void {
+    this.#clients.get(session)?.toClient.send({ kind: "close" });
+    this.#clients.delete(session);
   }
 
-  function resume(session: SessionId): void {
-    const client = clients.get(session);
+  #resume(session: SessionId): void {
+    const client = this.#clients.get(session);
     const kept = client?.paused ?? [];
     if (client !== undefined) client.paused = null;
-    for (const bytes of kept) take({ kind: "client-data", session, bytes });
+    for (const bytes of kept) this.#take({ kind: "client-data", session, bytes });
   }
 
-  function tick(): void {
-    if (!isAlive) return;
-    take({ kind: "tick" });
-    clock.after(TICK_US, tick);
-  }
-
-  function arriveFromClient(client: Client, item: Item<Uint8Array>): void {
+  #arrive(client: Client, item: Item<Uint8Array>): void {
     const { session } = client;
-    if (!isAlive) return;
+    if (!this.#isAlive) return;
     if (item.kind === "greeting") {
-      clients.set(session, client);
-      take({ kind: "client-accepted", vm: world.vm, session });
-      if (clients.has(session)) client.toClient.send({ kind: "greeting" });
-    } else if (!clients.has(session)) return;
-    else if (item.kind === "close") {
-      clients.delete(session);
-      take({ kind: "client-gone", session });
-    } else if (client.paused !== null) client.paused.push(item.parcel() ?? NOTHING);
-    else take({ kind: "client-data", session, bytes: item.parcel() ?? NOTHING });
+      this.#clients.set(session, client);
+      this.#take({ kind: "client-accepted", vm: client.vm, session });
+      if (this.#clients.has(session)) client.toClient.send({ kind: "greeting" });
+      return;
+    }
+    if (!this.#clients.has(session)) return;
+    if (item.kind === "close") {
+      this.#clients.delete(session);
+      this.#take({ kind: "client-gone", session });
+      return;
+    }
+    const bytes = item.parcel() ?? NOTHING;
+    if (client.paused !== null) client.paused.push(bytes);
+    else this.#take({ kind: "client-data", session, bytes });
   }
 
-  return {
-    name,
-    source,
-    isAlive: () => isAlive,
-    start: () => clock.after(draws.below(TICK_US), tick),
-    kill() {
-      isAlive = false;
-      for (const session of [...clients.keys()]) endClient(session);
-    },
-    quiesce: () => take({ kind: "report" }),
-    isQuiet: () => true,
-    attach: (host, link) => ({
-      isAlive: () => isAlive,
-      up(conn) {
-        links.set(conn, link);
-        take({ kind: "host-up", conn, host });
-      },
-      down(conn) {
-        links.delete(conn);
-        take({ kind: "host-down", conn });
-      },
-      refused: () => undefined,
-      frame: (conn, frame) => take({ kind: "host-frame", conn, frame }),
-    }),
-    connect(_vm, events) {
-      sessions += 1;
-      const lane = {
-        clock,
-        draws,
-        delay: () => draws.between(CLIENT_US.min, CLIENT_US.max),
-        stopped: () => undefined,
-      };
-      const client: Client = {
-        session: sessions,
-        events,
-        isDeaf: false,
-        paused: null,
-        toClient: createLane<Uint8Array>({ ...lane, arrive: (item) => tellClient(client, item) }),
-      };
-      const toSwitch = createLane<Uint8Array>({
-        ...lane,
-        arrive: (item) => arriveFromClient(client, item),
-      });
-      if (isAlive) toSwitch.send({ kind: "greeting" });
-      else client.toClient.send({ kind: "close" });
-      return {
-        write: (bytes) => toSwitch.send({ kind: "frame", parcel: () => bytes }),
-        destroy() {
-          if (client.isDeaf) return;
-          client.isDeaf = true;
-          toSwitch.send({ kind: "close" });
-        },
-      };
-    },
-  };
+  #tick(): void {
+    if (!this.#isAlive) return;
+    this.#take({ kind: "tick" });
+    this.#world.clock.after(TICK_US, () => this.#tick());
+  }
+}
+
+export function createSimSwitch(world: World, name: string): SimSwitch {
+  return new Switch(world, name);
 }
 
 function tellClient(client: Client, item: Item<Uint8Array>): void {
@@ -208,5 +242,3 @@ function tellClient(client: Client, item: Item<Uint8Array>): void {
 }
 
 const NOTHING = new Uint8Array(0);
-
-type WithoutNow<Event> = Event extends unknown ? Omit<Event, "nowUs"> : never;

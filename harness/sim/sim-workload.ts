@@ -51,12 +51,15 @@ export function startSimWorkload(world: World, options: SimWorkloadOptions): Wor
   const running: Running = {
     world,
     options,
-    recorder: createRecorder((line) => {
-      if (line.type === "invoke") running.underWay += 1;
-      else if (line.type === "ok" || line.type === "fail" || line.type === "info")
-        running.underWay -= 1;
-      world.log.record(line);
-    }, world.clock.now),
+    recorder: createRecorder(
+      (line) => {
+        if (line.type === "invoke") running.underWay += 1;
+        else if (line.type === "ok" || line.type === "fail" || line.type === "info")
+          running.underWay -= 1;
+        world.log.record(line);
+      },
+      () => world.clock.now(),
+    ),
     connections: [],
     isFaultWindow: false,
     isStopped: false,

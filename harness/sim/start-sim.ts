@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createMachineFactory } from "../../node/machine/machine.ts";
 import type { MachineFactory } from "../../node/ports/machine.ts";
+import { EXIT } from "../../node/wire/control.ts";
 import { builtFile } from "../local/package-paths.ts";
 import { RUN_FILES } from "../record/run-folder.ts";
 import { RECORD_SCHEMA } from "../record/types.ts";
@@ -48,16 +49,24 @@ export function startSim(spec: ClusterSpec, options: SimOptions): Promise<SimRig
     cluster: `c-${forkDraws(spec.seed, "cluster").id()}`,
     vm: "vm1",
     isEncoded: options.isEncoded ?? true,
-    failed(process, error) {
-      const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-      log.report("harness", "threw", { process, why, stack: stackOf(error) });
+    guarded(process, act) {
+      try {
+        act();
+      } catch (error: unknown) {
+        const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+        log.report("harness", "threw", { process, why, stack: stackOf(error) });
+        rig?.endedByItself(process, EXIT.invariant);
+      }
     },
   };
   const watch = createRuleWatch({
-    now: clock.now,
+    now: () => clock.now(),
     hosts: () => [...cluster.hosts.values()],
     record: (service) =>
-      cluster.services.get(service)?.durable().find(({ vm }) => vm === world.vm) ?? null,
+      cluster.services
+        .get(service)
+        ?.durable()
+        .find(({ vm }) => vm === world.vm) ?? null,
     stepUs: SLOWEST_STEP_US,
     violated(name, detail) {
       if (rig?.isStopped !== false) return;
@@ -70,7 +79,7 @@ export function startSim(spec: ClusterSpec, options: SimOptions): Promise<SimRig
     factory: options.factory ?? builtFactory(spec),
     makeCore: options.makeCore ?? makeCore,
     watch,
-    exited: (name, status) => rig?.ended(name, { status, signal: null, expected: false }),
+    exited: (name, status) => rig?.endedByItself(name, status),
   });
   const { scenario, runDir } = options;
   rig = new SimRig(world, cluster, {

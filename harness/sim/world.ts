@@ -13,8 +13,8 @@ export interface World {
   readonly vm: string;
   /** Frames pass through their codecs; else as the objects that they are. */
   readonly isEncoded: boolean;
-  /** Something threw that only a bug of ours can throw. */
-  failed(process: string, error: unknown): void;
+  /** Runs what only a bug of ours makes throw: then the process that it belongs to ends, with the status for it. */
+  guarded(process: string, act: () => void): void;
 }
 
 /** Whatever can be killed. */

@@ -2,9 +2,10 @@
  * peer-current, no-silent-divergence, intent-first, dirty-before-ack, epoch-order: judged from what has landed on the disks. A block whose
  * content no guest ever wrote is torn: a later write of it was under way when the power failed, which its intent bit must say.
  */
+
+import { type BlockKey, nameOfKey } from "./disk-image.ts";
 import type { BootLedger, GuestVersion, Ledger } from "./ledger.ts";
 import { UNKNOWN_VERSION } from "./ledger.ts";
-import { type BlockKey, nameOfKey } from "./disk-image.ts";
 import { type Finding, type HostLook, isSomebodySole, rightIn } from "./look.ts";
 
 /** Version of the block on this disk; a torn one counts as the latest. */
@@ -48,7 +49,9 @@ export function noSilentDivergence(hosts: readonly HostLook[], keys: Iterable<Bl
 /** A block is given to the disk only when the bit of its extent is durable there. */
 export function intentFirst({ name, image }: HostLook, keys: readonly BlockKey[]): Finding {
   const cold = keys.find((key) => !image.hasIntent(key));
-  return cold === undefined ? null : `${name} writes ${nameOfKey(cold)} before its intent is durable`;
+  return cold === undefined
+    ? null
+    : `${name} writes ${nameOfKey(cold)} before its intent is durable`;
 }
 
 /** A write completes at a host that is `sole` when it is durable here, and marked here or durable at the peer. */
@@ -91,6 +94,32 @@ export function epochOrder(
   return null;
 }
 
+/** The other half of the rule: a block is given to the disk only when all epochs before its own are durable there. */
+export function epochGiven(
+  host: HostLook,
+  ledger: Ledger,
+  reach: Reach,
+  blocks: readonly { readonly key: BlockKey; readonly sum: number }[],
+): Finding {
+  for (const { key, sum } of blocks) {
+    const version = ledger.versionOf(key, sum);
+    const boot = ledger.boots().findLast((one) => writeOf(one, key, version) !== undefined);
+    const write = boot === undefined ? undefined : writeOf(boot, key, version);
+    if (boot === undefined || write === undefined) continue;
+    const reached = advance(host, boot, ledger, reach);
+    const missing =
+      reached < (boot.epochEnds[write.epoch - 1] ?? 0) ? boot.writes[reached] : undefined;
+    if (missing === undefined) continue;
+    return `${host.name} gives its disk a write of epoch ${write.epoch} before ${nameOfKey(missing.key)} of epoch ${missing.epoch} is durable`;
+  }
+  return null;
+}
+
+/** From the end: what lands was written a short time ago. */
+function writeOf(boot: BootLedger, key: BlockKey, version: number): GuestVersion | undefined {
+  return boot.writes.findLast((one) => one.key === key && one.index === version);
+}
+
 /** Of the landed blocks that hold a write of this boot, the one with the highest epoch. */
 function newestOn(
   host: HostLook,
@@ -101,8 +130,7 @@ function newestOn(
   let newest: GuestVersion | null = null;
   for (const key of landed) {
     const version = ledger.versionOf(key, host.image.sum(key));
-    // From the end: what lands was written a short time ago.
-    const write = boot.writes.findLast((one) => one.key === key && one.index === version);
+    const write = writeOf(boot, key, version);
     if (write !== undefined && write.epoch > (newest?.epoch ?? 0)) newest = write;
   }
   return newest;

@@ -3,7 +3,11 @@
  * content. The rules are judged by this and not by what the host believes.
  */
 import { crc32 } from "node:zlib";
-import { parseSuperblock, type VmLayout, type VolumeLayout } from "../../../node/core/disk/layout.ts";
+import {
+  parseSuperblock,
+  type VmLayout,
+  type VolumeLayout,
+} from "../../../node/core/disk/layout.ts";
 import { parsePage } from "../../../node/core/disk/parse-page.ts";
 import { decodeSlot, newest, PAGE_MAGIC, SUPER_MAGIC } from "../../../node/core/disk/slots.ts";
 import type { Page } from "../../../node/core/pair/page.ts";
@@ -65,9 +69,7 @@ export function createDiskImage(disk: DiskSource): DiskImage {
   }
 
   function readPage({ page: slots, pageSize }: VmLayout): void {
-    const slot = newest(
-      slots.map((at) => decodeSlot(crc32, PAGE_MAGIC, disk.read(at, pageSize))),
-    );
+    const slot = newest(slots.map((at) => decodeSlot(crc32, PAGE_MAGIC, disk.read(at, pageSize))));
     const parsed = slot === null ? null : parsePage(slot.json);
     page = parsed?.ok === true ? parsed.value : null;
   }
@@ -107,7 +109,8 @@ export function createDiskImage(disk: DiskSource): DiskImage {
         const { offset, bytes } = range;
         if (offset < pageStart + 2 * layout.pageSize) touched.isPage = true;
         for (const volume of volumes) {
-          if (readBits(disk, volume.intents, volume.layout.intents, range)) touched.isIntents = true;
+          if (readBits(disk, volume.intents, volume.layout.intents, range))
+            touched.isIntents = true;
           if (readBits(disk, volume.dirty, volume.layout.dirty, range)) touched.isDirty = true;
         }
         for (const key of blocksIn(offset, bytes.length)) blocks.add(key);
@@ -139,7 +142,10 @@ function hasBit(volumes: readonly Volume[], key: BlockKey, map: "intents" | "dir
 function readBits(disk: DiskSource, bits: Uint8Array, start: number, range: LandedRange): boolean {
   const sectors = bits.length / (SECTOR_BITS / 8);
   const from = Math.max(0, Math.floor((range.offset - start) / SECTOR_SIZE));
-  const end = Math.min(sectors, Math.ceil((range.offset + range.bytes.length - start) / SECTOR_SIZE));
+  const end = Math.min(
+    sectors,
+    Math.ceil((range.offset + range.bytes.length - start) / SECTOR_SIZE),
+  );
   for (let index = from; index < end; index += 1) {
     const sector = Buffer.from(disk.read(start + index * SECTOR_SIZE, SECTOR_SIZE));
     const isBlank = sector.every((byte) => byte === 0);

@@ -3,6 +3,7 @@
  * and compared with what the host does.
  */
 import type { HostEffect } from "../../../node/core/host/contract.ts";
+import { unreachable } from "../../../node/core/invariant.ts";
 import { type Finding, type HostLook, type PairLook, peerIn } from "./look.ts";
 
 /** Looked at when entries are given to the machine: that is when they are taken in. */
@@ -21,9 +22,13 @@ export function intakeHasRight(look: PairLook, name: string, effect: HostEffect)
       return null;
     case "open":
     case "ceded":
-      return isLeased(host, look.now) ? null : `${name} (${page.right}) takes in input without a lease`;
+      return isLeased(host, look.now)
+        ? null
+        : `${name} (${page.right}) takes in input without a lease`;
+    case "none":
+      return `${name} takes in input with no right`;
     default:
-      return `${name} takes in input with right ${page.right}`;
+      return unreachable(page.right);
   }
 }
 

@@ -101,7 +101,10 @@ export function createLedger(): Ledger {
     },
     release({ id }, { session, position }) {
       const boot = boots.get(id);
-      const produced = outputs.get(id)?.get(session)?.find(({ end }) => end > position);
+      const produced = outputs
+        .get(id)
+        ?.get(session)
+        ?.find(({ end }) => end > position);
       if (boot === undefined || produced === undefined) return null;
       lastHeard = Math.max(lastHeard, boot.order);
       promise(boot, produced.barrier);

@@ -26,7 +26,7 @@ export type Finding = string | null;
 
 /** It runs the VM and takes in input now. */
 export function takesIn({ peek, clock }: HostLook, now: Micros): boolean {
-  return peek !== null && peek.running && peek.mayIntake(clock.read(now));
+  return peek?.running === true && peek.mayIntake(clock.read(now));
 }
 
 export function peerIn(look: PairLook, name: string): HostLook | null {

@@ -10,13 +10,14 @@ import type { Watch } from "../watch.ts";
 import { bootHoldsAcknowledged, newestBootRuns } from "./acknowledged.ts";
 import {
   dirtyBeforeAck,
+  epochGiven,
   epochOrder,
   intentFirst,
   noSilentDivergence,
   peerCurrent,
   type Reach,
 } from "./copies.ts";
-import { type BlockKey, createDiskImage, type Landing } from "./disk-image.ts";
+import { type BlockKey, createDiskImage, keyOf, type Landing } from "./disk-image.ts";
 import { intakeHasRight, promiseCoversLease } from "./intake.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 import { type Finding, type HostLook, type PairLook, peerIn, rightIn } from "./look.ts";
@@ -76,22 +77,15 @@ class RuleWatch implements Watch {
   }
 
   effect(name: string, effect: HostEffect): void {
-    const look = this.#lookNow();
-    switch (effect.kind) {
-      case "machine-start":
-        this.#ledger.begin(effect.vmBoot);
-        this.#judge("no-lost-ack", bootHoldsAcknowledged(name, this.#ledger, effect.blocks));
-        return;
-      case "machine-run":
-        this.#refresh(name);
-        this.#judge("intake-has-right", intakeHasRight(look, name, effect));
-        return;
-      case "send-switch": {
-        const { frame } = effect;
-        if (frame.kind === "data") this.#ledger.release(frame.vmBoot, frame);
-        return;
-      }
-      default:
+    if (effect.kind === "commit") this.#commit(name, effect);
+    else if (effect.kind === "machine-start") {
+      this.#ledger.begin(effect.vmBoot);
+      this.#judge("no-lost-ack", bootHoldsAcknowledged(name, this.#ledger, effect.blocks));
+    } else if (effect.kind === "machine-run") {
+      this.#refresh(name);
+      this.#judge("intake-has-right", intakeHasRight(this.#lookNow(), name, effect));
+    } else if (effect.kind === "send-switch" && effect.frame.kind === "data") {
+      this.#ledger.release(effect.frame.vmBoot, effect.frame);
     }
   }
 
@@ -142,6 +136,15 @@ class RuleWatch implements Watch {
 
   recorded(): void {
     this.#judge("one-grant", oneGrant(this.#lookNow()));
+  }
+
+  #commit(name: string, { ops }: Extract<HostEffect, { readonly kind: "commit" }>): void {
+    const host = this.#find(name);
+    const blocks = ops.flatMap((op) =>
+      op.op === "block" ? [{ key: keyOf(op.volume, op.lba), sum: op.sum }] : [],
+    );
+    if (host === null || blocks.length === 0) return;
+    this.#judge("epoch-order", epochGiven(host, this.#ledger, host.reach, blocks));
   }
 
   /** Writes that the runner counts as complete since its last step. */

@@ -3,8 +3,9 @@
  * and steps under way. Those end within the step's timeout, on the slower clock; a belief that stays wrong for longer has no message to
  * wait for.
  */
-import type { Micros } from "../../record/types.ts";
+
 import type { HostPeek } from "../../../node/core/host/host.ts";
+import type { Micros } from "../../record/types.ts";
 import { type Finding, type PairLook, peerIn } from "./look.ts";
 
 /** Since when each host's belief is wrong, and in which session. */
@@ -16,7 +17,12 @@ export function sessionTruth(look: PairLook, doubts: Doubts, graceUs: Micros): F
     const session = peek?.session ?? null;
     const peer = peerIn(look, name)?.peek ?? null;
     // With the session open at one end only, the other end's word is still under way, or none will come.
-    if (session === null || peer === null || peer.session?.id !== session.id || agrees(session, peer)) {
+    if (
+      session === null ||
+      peer === null ||
+      peer.session?.id !== session.id ||
+      agrees(session, peer)
+    ) {
       doubts.delete(name);
       continue;
     }
