@@ -89,7 +89,7 @@ export function renderBatch(summary: BatchSummary, screen: Screen): string {
   const lines = [
     `${word}  ${scenario}, bed ${bed}: n = ${n}: ${numbers}`,
     "",
-    `  ms                        n      p50      p95      max`,
+    `  ms                         n      p50      p95      max`,
     tableRow("interruption", summary.interruptionMs),
     tableRow("  detect", summary.stages.detectMs),
     tableRow("  arbitrate", summary.stages.arbitrateMs),
@@ -137,7 +137,7 @@ function countedSpan({ interruptionMs, measuredMs, resolutionMs }: Recovery): re
 function tableRow(label: string, { n, p50, p95, max }: Summary): string {
   const cell = (value: number | null): string =>
     (value === null ? "unknown" : value.toFixed(1)).padStart(9);
-  return `  ${label.padEnd(24)}${String(n).padStart(3)}${cell(p50)}${cell(p95)}${cell(max)}`;
+  return `  ${label.padEnd(24)}${String(n).padStart(4)}${cell(p50)}${cell(p95)}${cell(max)}`;
 }
 
 function sum(values: readonly number[]): number {

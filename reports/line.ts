@@ -112,10 +112,10 @@ function describeDivergence({ checks, divergence }: VerdictDocument): string {
   const check = checks.find(({ name }) => name === "divergence");
   if (check === undefined || check.verdict === "unknown") return unproven(check);
   const { knownBlocks, silentBlocks, way } = divergence;
-  const direction = way === "none" ? "no way" : `${way} way`;
+  const direction = way === "none" ? "" : `, ${way} way`;
   const compared = /^\d+ written blocks compared/.exec(check.why)?.[0];
   const looked = compared === undefined ? "" : `; ${compared}`;
-  return `${knownBlocks} blocks known, ${silentBlocks} silent, ${direction}${looked}`;
+  return `${knownBlocks} blocks known, ${silentBlocks} silent${direction}${looked}`;
 }
 
 function describeAvailability({ availability }: VerdictDocument): string {

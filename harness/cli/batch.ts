@@ -14,6 +14,8 @@ export interface BatchOptions {
   readonly planFor: (seed: number) => Plan;
   readonly runOne: (plan: Plan, onProgress: (line: string) => void) => Promise<RunOutcome>;
   readonly json: boolean;
+  /** As the last line names it. */
+  readonly runsFolder: string;
   readonly shell: Shell;
 }
 
@@ -32,7 +34,7 @@ export async function runBatch(options: BatchOptions): Promise<number> {
   }
   const summary = summarizeBatch(results);
   if (json) shell.out(`${canonicalJson(summary, 2)}\n`);
-  else shell.out(renderBatch(summary, shell.outScreen));
+  else shell.out(`${renderBatch(summary, shell.outScreen)}\n${options.runsFolder}\n`);
   return shell.signal.aborted ? STATUS.interrupted : EXIT_STATUS[summary.verdict];
 }
 

@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { isAbsolute, relative, resolve } from "node:path";
+import { isAbsolute, join, relative, resolve } from "node:path";
 import { loadScenario } from "../../chaos/plan/catalogue.ts";
 import { readDataFile } from "../../chaos/plan/data-file.ts";
 import { type Plan, parsePlan, planRun } from "../../chaos/plan/plan.ts";
@@ -64,7 +64,9 @@ export async function runCommand(
       ...(options.workload === undefined ? {} : { workload: options.workload }),
     });
   if (options.seeds !== undefined) {
-    return runBatch({ seeds: options.seeds, planFor, runOne, json: options.json, shell });
+    const { seeds, json, out } = options;
+    const runsFolder = shortPath(join(resolve(shell.cwd, out), "runs"), shell);
+    return runBatch({ seeds, planFor, runOne, json, runsFolder, shell });
   }
   const plan = planned ?? planFor(options.seed ?? randomInt(DRAWN_SEED_BELOW));
   const progress = progressTo(shell, { isQuiet: options.json });

@@ -58,7 +58,7 @@ await t.test("a run in sim passes, and its last line is the folder", async (t) =
     "--seed",
     "7",
   ]);
-  t.equal(status, 0, out);
+  t.equal(status, 0, `status; ${out.replace(/\s+/g, " ").slice(0, 300)}`);
   t.match(out, /^PASS {2}level2\/kill-active {2}seed 7, bed sim/);
   const folder = out.trimEnd().split("\n").at(-1) ?? "";
   t.match(folder, /^\.faultline\/runs\/[^/]+-level2-kill-active-7$/);
