@@ -22,6 +22,9 @@ const BEGINS = 2 ** 20;
 const BEGIN_STEP = 2 ** 12;
 const NUMBERS = 2 ** 32;
 
+/** A burst of clients is not to wait for the kernel's second try. */
+const BACKLOG = 4_096;
+
 export interface ClientSockets {
   /** @throws EndProcess addressTaken when the address cannot be bound */
   listen(vm: VmId, endpoint: Endpoint): Promise<void>;
@@ -99,7 +102,7 @@ function bind(server: Server, { address, port }: Endpoint): Promise<void> {
       const message = `cannot bind ${address}:${port}: ${codeOf(error)}`;
       reject(new EndProcess("addressTaken", message, error));
     });
-    server.listen({ host: address, port }, () => {
+    server.listen({ host: address, port, backlog: BACKLOG }, () => {
       server.removeAllListeners("error");
       resolve();
     });

@@ -23,6 +23,9 @@ import { createLink, type Link, type LinkHandlers, type MessageKind } from "./li
 /** Connections of one server that have not greeted. */
 const PENDING_MAX = 16;
 
+/** Beyond it the kernel drops a dial silently, and the dialler's own kernel tries again only after a second. */
+const BACKLOG = 4_096;
+
 /** Who this process is to all it meets. */
 export type Self = Omit<Hello, "path">;
 
@@ -115,7 +118,8 @@ function greet(
     if (socket.bytesRead > HELLO_BYTES_MAX) turnAway(socket, "too much before the hello");
   };
   ws.on("error", onError);
-  socket.on("data", onData);
+  // Before the WebSocket's own reader has seen the bytes.
+  socket.prependListener("data", onData);
   ws.once("message", (data: Buffer, isBinary: boolean) => {
     if (socket.destroyed) return;
     const hello = isBinary ? null : judge(data.toString(), options);
@@ -143,7 +147,7 @@ function listen(server: Server, { address, port }: Endpoint): Promise<void> {
       const message = `cannot bind ${address}:${port}: ${codeOf(error)}`;
       reject(new EndProcess("addressTaken", message, error));
     });
-    server.listen({ host: address, port }, () => {
+    server.listen({ host: address, port, backlog: BACKLOG }, () => {
       server.removeAllListeners("error");
       resolve();
     });

@@ -31,7 +31,7 @@ interface Hosted {
   readonly driver: HostDriver;
 }
 
-/** Returns once everything is bound, the disk is open and the core runs. */
+/** Returns once everything is bound, the disk is open, the core runs and its guest can. */
 export async function runHost(options: RoleOptions<HostFile>): Promise<RunningRole> {
   const { file, reporter } = options;
   const [vmFile, another] = file.vms;
@@ -66,6 +66,7 @@ export async function runHost(options: RoleOptions<HostFile>): Promise<RunningRo
     lag.tick(monotonicMs());
     for (const { driver } of hosted) driver.dispatch({ kind: "tick" });
   }, file.timing.tick);
+  await vm.machine.loaded;
   return {
     quiesce: (done) => quiesce({ hosted, links, device, file }, done),
     farewell: () => undefined,

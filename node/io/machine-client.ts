@@ -21,6 +21,8 @@ export interface MachineClientOptions extends WorkerInput {
 }
 
 export interface MachineClient {
+  /** The guest was compiled once; a guest that is refused ends the process instead. */
+  readonly loaded: Promise<void>;
   /** No machine boots, and none executes anything. */
   readonly isIdle: boolean;
   /** Replaces the machine that runs. The blocks' bytes are given away. */
@@ -47,7 +49,13 @@ interface Running {
 }
 
 export function createMachineClient(options: MachineClientOptions): MachineClient {
-  let spare: Worker | null = spawn(options);
+  const first = spawn(options);
+  const loaded = new Promise<void>((resolve) => {
+    first.on("message", ({ kind }: FromWorker) => {
+      if (kind === "loaded") resolve();
+    });
+  });
+  let spare: Worker | null = first;
   let spareTimer: NodeJS.Timeout | null = null;
   let bootTimer: NodeJS.Timeout | null = null;
   let running: Running | null = null;
@@ -70,6 +78,7 @@ export function createMachineClient(options: MachineClientOptions): MachineClien
   }
 
   return {
+    loaded,
     get isIdle() {
       return running === null || (running.isReady && running.runFrom === null);
     },
@@ -118,12 +127,13 @@ function newRunning(vmBoot: VmBoot, worker: Worker): Running {
   };
 }
 
-/** `.ts` where sources run as they are, as in tests. */
-const WORKER_FILE = import.meta.url.endsWith(".ts") ? "./machine-worker.ts" : "./machine-worker.js";
+/** As built: the thread runs no TypeScript. */
+const WORKER_FILE = new URL("./machine-worker.js", import.meta.url);
 
 function spawn({ wasm, spec, fatal }: MachineClientOptions): Worker {
   const workerData: WorkerInput = { wasm, spec };
-  const worker = new Worker(new URL(WORKER_FILE, import.meta.url), { workerData });
+  // Loaders and hooks of the process are not the machine's: they would only delay its start.
+  const worker = new Worker(WORKER_FILE, { workerData, execArgv: [] });
   worker.on("message", (message: FromWorker) => {
     if (message.kind === "refused")
       fatal(new EndProcess("badFile", `${spec.guest}: ${message.why}`));
