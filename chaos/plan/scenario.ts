@@ -115,7 +115,6 @@ const scenarioSchema = v.pipe(
 
 export type Scenario = v.InferOutput<typeof scenarioSchema>;
 export type Step = Scenario["steps"][number];
-export type Convergence = Scenario["converge"];
 
 /**
  * @param path for messages

@@ -8,11 +8,10 @@ export interface Check<Value> {
   readonly checked?: Value;
 }
 
-/** Longest name of a host, VM, service or path. */
-export const NAME_LENGTH_MAX = 64;
 /** Longest text for people in a frame. */
 export const TEXT_LENGTH_MAX = 1_024;
 
+/** Name of a host, VM, service or path: at most 64 characters. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const RANDOM_ID = /^[0-9a-f]{32}$/;
 const HERE = "";

@@ -12,7 +12,7 @@ const LARGE = { memoryPages: 64, volumeBlocks: 16_384 };
 
 const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`;
 
-await t.test("a full memory answers OOM, and nothing that was acknowledged is lost", (t) => {
+await t.test("a full memory answers OOM, and nothing that was acknowledged is lost", async (t) => {
   const rig = startRig(LARGE);
   rig.open(1);
   const value = (n: number): string => `${n}`.padStart(1000, "v");
@@ -44,10 +44,9 @@ await t.test("a full memory answers OOM, and nothing that was acknowledged is lo
   next.open(1);
   t.ok(allThere(next), "so it is after a boot");
   t.equal(next.ask(1, command("SET", "more", value(0))), OOM, "and memory is as full as before");
-  t.end();
 });
 
-await t.test("an index without a free slot answers OOM before memory is full", (t) => {
+await t.test("an index without a free slot answers OOM before memory is full", async (t) => {
   const rig = startRig(LARGE);
   rig.open(1);
   let count = 0;
@@ -61,12 +60,11 @@ await t.test("an index without a free slot answers OOM before memory is full", (
   t.equal(rig.ask(1, command("SET", "k0", "1")), "+OK\r\n", "a known key is not");
   t.equal(rig.ask(1, command("GET", "k0")), bulk("1"), "and found");
   t.equal(rig.ask(1, command("GET", `k${count}`)), "$-1\r\n", "a missing one is not found");
-  t.end();
 });
 
 await t.test(
   "200,000 values of changing sizes go through 4 MiB, and the last of each key stays",
-  (t) => {
+  async (t) => {
     const rig = startRig(LARGE);
     rig.open(1);
     const last = new Map<string, string>();
@@ -94,11 +92,10 @@ await t.test(
       ([key, value]) => next.ask(1, command("GET", key)) !== bulk(value),
     );
     t.same(lost, [], "so it is after a boot");
-    t.end();
   },
 );
 
-await t.test("lists grow and shrink in a full memory without a trap", (t) => {
+await t.test("lists grow and shrink in a full memory without a trap", async (t) => {
   const rig = startRig(LARGE);
   rig.open(1);
   for (let round = 0; round < 5; round += 1) {
@@ -110,10 +107,9 @@ await t.test("lists grow and shrink in a full memory without a trap", (t) => {
     t.equal(rig.ask(1, command("DEL", "list")), ":1\r\n", "the list is deleted");
   }
   t.equal(rig.last().trap, null, "the guest lives");
-  t.end();
 });
 
-await t.test("a full log refuses changes, and reads go on", (t) => {
+await t.test("a full log refuses changes, and reads go on", async (t) => {
   const small = { memoryPages: 64, volumeBlocks: 64 };
   const rig = startRig(small);
   rig.open(1);
@@ -144,15 +140,13 @@ await t.test("a full log refuses changes, and reads go on", (t) => {
   next.open(1);
   t.equal(next.ask(1, command("GET", `k${count - 1}`)), bulk(value), "the last record is replayed");
   t.equal(next.ask(1, command("INCR", "n")), LOG_FULL, "the log is as full as before");
-  t.end();
 });
 
-await t.test("a memory that is smaller than before says so at boot", (t) => {
+await t.test("a memory that is smaller than before says so at boot", async (t) => {
   const large = { memoryPages: 128, volumeBlocks: 16_384 };
   const rig = startRig(large);
   rig.open(1);
   for (let n = 0; n < 4000; n += 1) rig.ask(1, command("SET", `k${n}`, "v".repeat(1000)));
   const next = startRig({ ...large, memoryPages: 64 }, volumeAfter([], rig.writes));
   t.match(next.last().trap?.why, /memory is too small for the log/, "the boot traps and says why");
-  t.end();
 });

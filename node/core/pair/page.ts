@@ -1,4 +1,4 @@
-import type { Generation, HostId, RandomId, ServiceId, VmBoot, VmId } from "../identity.ts";
+import type { Generation, RandomId, ServiceId, VmBoot, VmId } from "../identity.ts";
 import type { VolumeShape } from "../machine/entry.ts";
 
 /** What a host may do alone: see docs/ARCHITECTURE.md, "Who may run". */
@@ -85,9 +85,4 @@ export function blankPage(identity: {
 export function succeed(page: Page, gen: Generation): Page {
   const history = page.gen === null ? page.history : [page.gen, ...page.history];
   return { ...page, gen, parent: page.gen, history: history.slice(0, HISTORY_MAX) };
-}
-
-export function peerOf(hosts: readonly HostId[], self: HostId): HostId {
-  const other = hosts.find((host) => host !== self);
-  return other ?? self;
 }
