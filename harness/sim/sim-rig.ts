@@ -85,13 +85,12 @@ export class SimRig implements SimRigMore {
     return this.#world.clock.now();
   }
 
-  until(at: Micros): Promise<void> {
+  async until(at: Micros): Promise<void> {
     this.#runUntil(() => false, at);
-    return Promise.resolve();
   }
 
-  waitFor(condition: () => boolean, deadline: Micros): Promise<boolean> {
-    return Promise.resolve(this.#runUntil(condition, deadline));
+  async waitFor(condition: () => boolean, deadline: Micros): Promise<boolean> {
+    return this.#runUntil(condition, deadline);
   }
 
   hosts(): readonly HostView[] {
@@ -131,7 +130,7 @@ export class SimRig implements SimRigMore {
     this.#world.log.report("harness", what, fields);
   }
 
-  kill(name: string): Promise<Micros> {
+  async kill(name: string): Promise<Micros> {
     const process = this.#process(name);
     const host = this.#cluster.hosts.get(name);
     if (host !== undefined && this.#kills.chance(this.#options.killAtEffectPerMille)) {
@@ -143,7 +142,7 @@ export class SimRig implements SimRigMore {
     const at = this.now();
     process.kill();
     this.#ended(name, { status: null, signal: "SIGKILL", expected: true });
-    return Promise.resolve(at);
+    return at;
   }
 
   /** A process ended without being told to. */
@@ -164,7 +163,7 @@ export class SimRig implements SimRigMore {
     return this.#process(name).isAlive();
   }
 
-  cut(links: readonly string[], kind: CutKind, direction: Direction): Promise<Micros> {
+  async cut(links: readonly string[], kind: CutKind, direction: Direction): Promise<Micros> {
     if (kind === "refuse" && direction !== "both") {
       throw new HarnessError("BAD_SCENARIO", `a refused link has no direction: ${direction}`, {
         hint: 'Cut "both", or use "blackhole" or "jam".',
@@ -172,19 +171,18 @@ export class SimRig implements SimRigMore {
     }
     const at = this.now();
     for (const link of links.map((id) => this.#link(id))) link.cut(kind, direction);
-    return Promise.resolve(at);
+    return at;
   }
 
-  mend(links: readonly string[]): Promise<void> {
+  async mend(links: readonly string[]): Promise<void> {
     for (const link of links.map((id) => this.#link(id))) link.mend();
-    return Promise.resolve();
   }
 
   stopped(link: string): number {
     return this.#link(link).stopped();
   }
 
-  startWorkload(spec: WorkloadSpec): Promise<Workload> {
+  async startWorkload(spec: WorkloadSpec): Promise<Workload> {
     this.#workloads += 1;
     invariant(this.#workloads === 1, "a run has one workload: it has one history");
     const workload = startSimWorkload(this.#world, {
@@ -194,10 +192,10 @@ export class SimRig implements SimRigMore {
       probePeriodUs: this.#options.probePeriodUs,
     });
     this.#inFlightWrites = () => workload.inFlightWrites();
-    return Promise.resolve(workload);
+    return workload;
   }
 
-  quiesce(): Promise<void> {
+  async quiesce(): Promise<void> {
     const processes = [...this.#cluster.processes.values()].filter((process) => process.isAlive());
     for (const process of processes) process.quiesce();
     const areQuiet = (): boolean => {
@@ -207,7 +205,6 @@ export class SimRig implements SimRigMore {
     };
     const isDone = this.#runUntil(areQuiet, this.now() + QUIESCE_MAX_US);
     if (!isDone && !this.isStopped) this.report("not-quiet", { withinUs: QUIESCE_MAX_US });
-    return Promise.resolve();
   }
 
   disks(): readonly DiskSource[] {
@@ -218,15 +215,15 @@ export class SimRig implements SimRigMore {
     return this.exited;
   }
 
-  teardown(): Promise<readonly string[]> {
-    if (this.#isTornDown) return Promise.resolve([]);
+  async teardown(): Promise<readonly string[]> {
+    if (this.#isTornDown) return [];
     this.#isTornDown = true;
     const { historyFile } = this.#options;
-    if (historyFile === null) return Promise.resolve([]);
+    if (historyFile === null) return [];
     const history = openHistory(historyFile);
     for (const line of this.history) history.write(line);
     history.close();
-    return Promise.resolve([]);
+    return [];
   }
 
   #runUntil(condition: () => boolean, deadline: Micros): boolean {
