@@ -33,7 +33,7 @@ import {
   PAGE_MAGIC,
   SUPER_MAGIC,
 } from "./slots.ts";
-import { entryAt, openSums, type SumTable, sumTableSize } from "./sums.ts";
+import { openSums, readSums, type SumTable, sumTableSize } from "./sums.ts";
 
 /** A disk with a volatile cache. */
 export interface DiskBytes {
@@ -292,9 +292,9 @@ function readVolumes(
   const bad: BadBlock[] = [];
   for (const { volume, blocks: count, sums, data: start } of volumes) {
     // From the disk, not from memory: rot of the table is looked for too.
-    const table = raw.read(sums, sumTableSize(count));
+    const entryAt = readSums(crc32, raw.read(sums, sumTableSize(count)), volume);
     for (let lba = 0; lba < count; lba += 1) {
-      const entry = entryAt(crc32, table, { volume, lba });
+      const entry = entryAt(lba);
       if (entry.kind === "never-written") continue;
       const data = raw.read(start + BLOCK_SIZE * lba, BLOCK_SIZE);
       const sum = crc32(data);

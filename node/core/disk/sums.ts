@@ -59,20 +59,25 @@ export function openSums(
   };
 }
 
-export function entryAt(
+/** Reads entries of a table as it is on the disk. Most of a young volume was never written, so that is told apart first and cheaply. */
+export function readSums(
   crc32: Crc32,
   table: Uint8Array,
-  address: { readonly volume: VolumeId; readonly lba: Lba },
-): SumEntry {
-  const at = address.lba * SUM_SIZE;
-  const entry = table.subarray(at, at + SUM_SIZE);
-  if (entry.every((byte) => byte === 0)) return { kind: "never-written" };
-  const view = viewOf(entry);
-  const isWhole = view.getUint32(SUMMED_SIZE, true) === crc32(entry.subarray(0, SUMMED_SIZE));
-  const isOwn =
-    view.getUint32(4, true) === address.lba &&
-    view.getUint16(8, true) === address.volume &&
-    view.getUint16(10, true) === WRITTEN;
-  if (!isWhole || !isOwn) return { kind: "bad" };
-  return { kind: "written", sum: view.getUint32(0, true) };
+  volume: VolumeId,
+): (lba: Lba) => SumEntry {
+  const view = viewOf(table);
+  return (lba) => {
+    const at = lba * SUM_SIZE;
+    const sum = view.getUint32(at, true);
+    const address = view.getUint32(at + 4, true);
+    const state = view.getUint32(at + 8, true);
+    const check = view.getUint32(at + SUMMED_SIZE, true);
+    if (sum === 0 && address === 0 && state === 0 && check === 0) return { kind: "never-written" };
+    const isWhole = check === crc32(table.subarray(at, at + SUMMED_SIZE));
+    const isOwn =
+      address === lba &&
+      view.getUint16(at + 8, true) === volume &&
+      view.getUint16(at + 10, true) === WRITTEN;
+    return isWhole && isOwn ? { kind: "written", sum } : { kind: "bad" };
+  };
 }
