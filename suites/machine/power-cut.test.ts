@@ -147,7 +147,7 @@ function liveThrough(seed: number, forget: number): string | null {
 }
 
 await t.test("every released reply is still true after any power failure", async (t) => {
-  const failures = Array.from({ length: 300 }, (_, seed) => liveThrough(seed, 0));
+  const failures = Array.from({ length: 200 }, (_, seed) => liveThrough(seed, 0));
   t.same(
     failures.filter((why) => why !== null),
     [],
