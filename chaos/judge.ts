@@ -137,9 +137,14 @@ function checkOf(
   }
 }
 
-/** A fault that did not bite tests nothing. */
-function checkFaults({ plan, injected }: Evidence): CheckResult {
+/** A fault that did not bite, or never came, tests nothing. */
+function checkFaults({ plan, injected, events }: Evidence): CheckResult {
   const name = "faults";
+  const early = events.find(({ source, what }) => source === "harness" && what === "not-redundant");
+  if (early !== undefined) {
+    const why = `none injected: the pair had lost its redundancy before any fault (${String(early["hosts"])})`;
+    return { name, verdict: "unknown", why };
+  }
   const missed = injected.filter(({ proof }) => proof?.hasBitten !== true);
   const said = injected.map(({ step, target, proof }) => {
     return `${step.fault} of ${target}: ${proof?.why ?? "no proof was taken"}`;
@@ -174,6 +179,7 @@ function isWriteUnderWay({ f, invokedAt, end }: Operation, at: Micros): boolean 
 function checkConvergence({ plan, injected, convergedAt }: Evidence): CheckResult {
   const name = "convergence";
   const { converge, deadlineMs } = plan;
+  if (injected.length === 0) return { name, verdict: "unknown", why: "no fault was injected" };
   if (converge === "safety-only") {
     return { name, verdict: "pass", why: "outside the fault budget: none is owed" };
   }

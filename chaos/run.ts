@@ -124,17 +124,37 @@ async function drive(
   await workload.phase("calm");
   await rig.until(rig.now() + spec.calmMs * 1_000);
   await workload.phase("fault");
-  await timeline.run(workload);
-  const last = Math.max(rig.now(), ...timeline.injected().map(({ at }) => at));
-  const convergedAt = await waitForConvergence(rig, plan, last + plan.deadlineMs * 1_000);
-  const reached = convergedAt === null ? "not-converged" : "converged";
-  rig.report(reached, { converge: plan.converge, hosts: describeViews(rig.hosts()) });
-  onProgress(convergedAt === null ? "no convergence; reading back" : "converged; reading back");
+  await timeline.run(workload, () => isRedundant(rig.hosts(), plan.topology.quorum));
+  const convergedAt = await untilConverged(plan, { rig, timeline, onProgress });
   await timeline.healAll();
   await workload.finish(rig.now() + FINAL_READS_US);
   await rig.quiesce();
   onProgress("comparing the disks");
   return { convergedAt, audit: auditOf(rig.disks(), plan) };
+}
+
+/** Null: not before the deadline, or there was nothing to converge from. */
+async function untilConverged(
+  plan: Plan,
+  run: {
+    readonly rig: Rig;
+    readonly timeline: Timeline;
+    readonly onProgress: (line: string) => void;
+  },
+): Promise<Micros | null> {
+  const { rig, timeline, onProgress } = run;
+  const injected = timeline.injected();
+  if (injected.length === 0) {
+    rig.report("not-redundant", { hosts: describeViews(rig.hosts()) });
+    onProgress("not redundant when the fault was due; reading back");
+    return null;
+  }
+  const last = Math.max(rig.now(), ...injected.map(({ at }) => at));
+  const convergedAt = await waitForConvergence(rig, plan, last + plan.deadlineMs * 1_000);
+  const reached = convergedAt === null ? "not-converged" : "converged";
+  rig.report(reached, { converge: plan.converge, hosts: describeViews(rig.hosts()) });
+  onProgress(convergedAt === null ? "no convergence; reading back" : "converged; reading back");
+  return convergedAt;
 }
 
 async function untilRedundant(rig: Rig, plan: Plan): Promise<void> {

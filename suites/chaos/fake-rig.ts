@@ -41,6 +41,8 @@ export interface Wrongs {
   readonly breaksRule?: boolean;
   /** No write is under way at any time. */
   readonly idle?: boolean;
+  /** The pair loses its redundancy by itself while the clients warm up. */
+  readonly fallsApart?: boolean;
   /** A link that lets everything through when it is cut. */
   readonly leaksOn?: string;
 }
@@ -100,7 +102,8 @@ class Bed implements FakeRig {
   }
 
   hosts(): readonly HostView[] {
-    const derived = this.#wrongs.neverDuplex === true ? "starting" : "duplex";
+    const isApart = this.#wrongs.fallsApart === true && this.#now > 500_000;
+    const derived = this.#wrongs.neverDuplex === true ? "starting" : isApart ? "simplex" : "duplex";
     return ["a", "b"].map((host) => {
       const alive = !this.#dead.has(host);
       const runs = alive && this.#active === host;

@@ -123,6 +123,15 @@ await t.test("a fault that did not bite makes the run unknown", async (t) => {
   t.end();
 });
 
+await t.test("a pair that falls apart by itself is not hit, and the run is unknown", async (t) => {
+  const { verdict, rig } = await run({ fallsApart: true });
+  t.equal(verdict.verdict, "unknown");
+  t.match(checkNamed(verdict, "faults"), /^unknown: none injected.*before any fault/);
+  t.match(checkNamed(verdict, "durability"), /^pass/, "safety is judged all the same");
+  t.same(rig?.calls, ["workload", "finish", "quiesce", "disks", "teardown"]);
+  t.end();
+});
+
 await t.test("a kill with no write under way makes a simulated run unknown", async (t) => {
   const { verdict } = await run({ idle: true });
   t.equal(verdict.verdict, "unknown");
