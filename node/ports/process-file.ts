@@ -1,10 +1,11 @@
 /**
  * The file that a bed writes for each process: every address and name it needs. A process computes no address. JSON, mode 0600.
  */
+
+import type { SwitchId } from "../core/host/contract.ts";
 import type { HostId, ServiceId, VmId } from "../core/identity.ts";
 import type { VolumeShape } from "../core/machine/entry.ts";
 import type { PathId } from "../core/pair/frames.ts";
-import type { SwitchId } from "../core/host/contract.ts";
 import type { Timing } from "../core/timing.ts";
 
 export interface Endpoint {
