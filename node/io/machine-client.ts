@@ -55,17 +55,26 @@ export function createMachineClient(options: MachineClientOptions): MachineClien
       if (kind === "loaded") resolve();
     });
   });
-  let spare: Worker | null = first;
+  let spare: Worker | null = null;
   let spareTimer: NodeJS.Timeout | null = null;
   let bootTimer: NodeJS.Timeout | null = null;
   let running: Running | null = null;
+
+  function keepSpare(worker: Worker): void {
+    spare = worker;
+    // Nobody listens to a spare: one that died must not be taken.
+    worker.once("exit", () => {
+      if (spare === worker) spare = null;
+    });
+  }
+  keepSpare(first);
 
   function takeSpare(): Worker {
     const worker = spare ?? spawn(options);
     spare = null;
     spareTimer ??= setTimeout(() => {
       spareTimer = null;
-      spare ??= spawn(options);
+      if (spare === null) keepSpare(spawn(options));
     }, SPARE_AFTER_MS);
     return worker;
   }
@@ -138,7 +147,7 @@ function spawn({ wasm, spec, fatal }: MachineClientOptions): Worker {
     if (message.kind === "refused")
       fatal(new EndProcess("badFile", `${spec.guest}: ${message.why}`));
   });
-  // A spare that dies is found dead when it is taken.
+  // A thread that dies is seen by its `exit`; without a listener its error would end the process.
   worker.on("error", () => undefined);
   return worker;
 }

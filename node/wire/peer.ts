@@ -68,6 +68,7 @@ interface JsonFrame extends Omit<PeerFrame, "body"> {
 
 const body: Check<JsonBody> = variants<JsonBody>({
   hello: { nonce: randomId, answers: orNull(randomId), view: helloView },
+  opened: {},
   beat: { seq: count, vmBoot: orNull(vmBoot), seen },
   "beat-ok": {
     seq: count,

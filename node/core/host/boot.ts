@@ -11,6 +11,7 @@ import {
   isWriterIdle,
 } from "../mirror/writer.ts";
 import { isPromiseOver } from "../pair/claims.ts";
+import { barSelf } from "../pair/close.ts";
 import { beatNow, hasLease } from "../pair/lease.ts";
 import { isPeerRunning } from "../pair/send.ts";
 import { extentOf } from "../units.ts";
@@ -81,8 +82,8 @@ export function volumesRead(host: HostState, event: HostEvent & { kind: "volumes
       code: "bad-block",
       detail: `${rotten.length} blocks do not match their checksums, the first is ${first.volume}/${first.lba}`,
     });
-    host.barred = "bad-block";
     host.vm = { kind: "none" };
+    barSelf(host, "bad-block");
     return;
   }
   sealTorn(host, event.bad);

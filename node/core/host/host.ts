@@ -138,7 +138,7 @@ function start(host: HostState, event: HostEvent & { kind: "start" }): void {
   host.promiseUntil = host.now + config.timing.claimWait;
   const identity = { cluster: config.cluster, vm: config.vm, volumes: config.volumes };
   if (disk.page === null) {
-    host.barred = "T7";
+    host.barred = { by: "verdict", why: "T7" };
     note(host, { what: "alert", code: "quarantine", detail: "both metadata pages are unreadable" });
   }
   const found: Page = disk.page ?? { ...blankPage(identity), copy: "inconsistent" };
@@ -217,6 +217,8 @@ function takePeerFrame(host: HostState, id: PathId, conn: number, frame: PeerFra
   const session = acceptFrame(host, path, frame);
   if (session === null) return;
   switch (body.kind) {
+    case "opened":
+      return;
     case "beat":
       takeBeat(host, session, path, body);
       return;
@@ -227,7 +229,7 @@ function takePeerFrame(host: HostState, id: PathId, conn: number, frame: PeerFra
       takeMirrored(host, body.write);
       return;
     case "wrote":
-      takeWrote(host, session, body);
+      takeWrote(host, body);
       return;
     case "clean-to":
       host.mirror.cleanTo = Math.max(host.mirror.cleanTo, body.number);
@@ -286,6 +288,7 @@ function takeSwitch(
 /** A disk that failed once counts as dead for this VM. */
 function diskFailed(host: HostState, code: string): void {
   host.isDiskGood = false;
+  host.pendingHello = null;
   note(host, { what: "alert", code: "disk-dead", detail: code });
   stopVm(host, "the disk failed");
   closeSession(host, "the disk failed");
@@ -313,7 +316,7 @@ function peekOf(host: HostState): HostPeek {
     completed: mirror.completed,
     intents,
     derived: host.derived,
-    barred: host.barred,
+    barred: host.barred?.why ?? null,
     commitsUnderWay: host.commits.size,
     mayIntake: (now) => mayIntake(host, now),
   };

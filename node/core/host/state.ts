@@ -27,6 +27,8 @@ export interface ServiceState {
   heardAt: Instant | null;
   nextRequest: number;
   beatAt: Instant;
+  /** Its record lay behind what this host saw, once: it may be an answer that was overtaken. */
+  isDoubted: boolean;
 }
 
 /** A transition that waits for the peer or the service. */
@@ -46,6 +48,16 @@ export type SessionState =
       readonly path: PathId;
       readonly conn: number;
       readonly nonce: RandomId;
+      readonly view: HelloView;
+      readonly since: Instant;
+    }
+  /** The hello is answered; the session opens at the opener's first frame, which proves that its hello was not a late one. */
+  | {
+      readonly kind: "answered";
+      readonly path: PathId;
+      readonly conn: number;
+      readonly id: RandomId;
+      readonly mine: HelloView;
       readonly view: HelloView;
       readonly since: Instant;
     }
@@ -72,6 +84,8 @@ export interface OpenSession {
   peerIntentsEmpty: boolean;
   peerSeen: readonly ServiceId[];
   step: PendingStep | null;
+  /** A `cede` that came while a page was on its way. */
+  heldCede: { readonly gen: Generation; readonly from: RandomId | null } | null;
 }
 
 export interface PendingHello {
@@ -155,7 +169,6 @@ export interface MirrorState {
   peerDurable: number;
   /** Runner: sums of writes sent and not yet answered. */
   readonly sums: Map<number, number>;
-  readonly resent: Set<number>;
   /** Runner: number of the last write before each flush not yet complete. */
   flushEnds: { readonly flush: number; readonly upTo: number }[];
   lastWrite: number;
@@ -203,8 +216,11 @@ export interface HostState {
     readonly ops: readonly DiskOp[];
   }[];
   isDiskGood: boolean;
-  /** Row of a verdict that is recognised and refused: this host boots nothing and claims nothing. */
-  barred: string | null;
+  /**
+   * This host boots nothing and claims nothing. `verdict`: by the reconnect table, until a later session says otherwise, and it goes on saying
+   * hello; `own`: for a reason of its own, and it is silent, so that the peer can take over.
+   */
+  barred: { readonly by: "verdict" | "own"; readonly why: string } | null;
   ids: RandomId[];
   nextToken: number;
   readonly commits: Map<number, Continuation>;

@@ -11,6 +11,7 @@ import type {
 } from "../machine/entry.ts";
 import { EPOCHS_MAX, takeWrites } from "../mirror/mirror.ts";
 import { dropQueued } from "../mirror/writer.ts";
+import { barSelf } from "../pair/close.ts";
 import { mayIntake } from "../pair/lease.ts";
 import { BLOCK_SIZE } from "../units.ts";
 import { drawId, emit, mark, note } from "./context.ts";
@@ -174,7 +175,7 @@ export function machineResult(host: HostState, boot: VmBoot, result: MachineResu
       detail: `entry ${result.trap.at}: ${result.trap.why}`,
     });
     stopVm(host, "the guest trapped");
-    host.barred = "guest-trapped";
+    barSelf(host, "guest-trapped");
     return;
   }
   announceIfDue(host, vm);

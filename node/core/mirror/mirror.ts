@@ -3,6 +3,7 @@ import { mark, note, parSession } from "../host/context.ts";
 import type { HostState, OpenSession } from "../host/state.ts";
 import { sameBoot } from "../identity.ts";
 import type { GuestWrite, MachineResult } from "../machine/entry.ts";
+import { closeSession } from "../pair/close.ts";
 import type { HelloView, PeerBody } from "../pair/frames.ts";
 import { sendStream } from "../pair/send.ts";
 import { clearIdleIntents, enqueue } from "./writer.ts";
@@ -55,16 +56,12 @@ export function settle(host: HostState): void {
   mirror.flushEnds = mirror.flushEnds.slice(done);
 }
 
-export function takeWrote(
-  host: HostState,
-  session: OpenSession,
-  body: PeerBody & { kind: "wrote" },
-): void {
+export function takeWrote(host: HostState, body: PeerBody & { kind: "wrote" }): void {
   const { mirror } = host;
   for (const [number, sum] of body.sums) {
     const expected = mirror.sums.get(number);
     if (expected === undefined || expected === sum) continue;
-    resendOrGiveUp(host, session, number);
+    giveUpPeer(host, number);
     return;
   }
   for (const [number] of body.sums) mirror.sums.delete(number);
@@ -75,15 +72,12 @@ export function takeWrote(
   settle(host);
 }
 
-/** The peer stored something else (S41): once more, then it is as if its disk were dead. */
-function resendOrGiveUp(host: HostState, session: OpenSession, number: number): void {
-  const write = host.mirror.unacked.find((candidate) => candidate.number === number);
-  if (write !== undefined && !host.mirror.resent.has(number)) {
-    mark(host, "sums-differ-once");
-    host.mirror.resent.add(number);
-    sendWrite(host, session, write);
-    return;
-  }
+/**
+ * The peer stored something else (S41): it counts as lost at once. To send the write again would put it behind newer ones of the same block, and a
+ * later `wrote` would complete it unproven.
+ */
+function giveUpPeer(host: HostState, number: number): void {
+  mark(host, "sums-differ");
   note(host, {
     what: "alert",
     code: "sums-differ",
@@ -103,6 +97,7 @@ export function resend(host: HostState, session: OpenSession, peer: HelloView): 
   mirror.peerDurable = Math.max(mirror.peerDurable, stated);
   mirror.unacked = mirror.unacked.filter(({ number }) => number > mirror.peerDurable);
   mirror.sums.clear();
+  mirror.cleanSaid = 0;
   const newest = new Map<string, number>();
   for (const { epoch, volume, lba, number } of mirror.unacked) {
     newest.set(`${epoch}/${volume}/${lba}`, number);
@@ -119,6 +114,7 @@ export function resend(host: HostState, session: OpenSession, peer: HelloView): 
 export function takeMirrored(host: HostState, write: GuestWrite): void {
   if (host.vm.kind !== "none" || !host.isDiskGood || host.pageNext.vmBoot === null) {
     mark(host, "write-not-taken");
+    closeSession(host, "a write came that this host cannot take");
     return;
   }
   enqueue(host, [write]);

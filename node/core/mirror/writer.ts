@@ -53,7 +53,6 @@ export function forgetBoot(host: HostState): void {
   mirror.writer.durable = 0;
   mirror.unacked = [];
   mirror.sums.clear();
-  mirror.resent.clear();
   mirror.peerDurable = 0;
   mirror.flushEnds = [];
   mirror.lastWrite = 0;

@@ -55,6 +55,13 @@ function noteRecord(
   const seen = seenCounter(host, service.id);
   const isForgetful =
     seen !== null && (record.instance !== seen.instance || record.counter < seen.counter);
+  if (!isForgetful) service.isDoubted = false;
+  if (isForgetful && body.kind === "record" && !service.isDoubted) {
+    // An answer can be overtaken by the peer's word of a newer one: the service is asked again before it is accused.
+    service.isDoubted = true;
+    service.record = null;
+    return false;
+  }
   if (isForgetful && body.kind !== "behind" && body.kind !== "registered") {
     mark(host, "service-forgot");
     note(host, {

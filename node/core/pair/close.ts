@@ -4,6 +4,13 @@ import { dropQueued } from "../mirror/writer.ts";
 import { pathOf } from "./paths.ts";
 import { sendLoose } from "./send.ts";
 
+/** Boots and claims nothing any more, for a reason of this host's own, and falls silent: the peer shall take over. */
+export function barSelf(host: HostState, why: string): void {
+  host.barred = { by: "own", why };
+  host.pendingHello = null;
+  closeSession(host, why);
+}
+
 /** Ends the session for this side. Writes of it that are not begun are dropped unless this host made them. */
 export function closeSession(host: HostState, why: string): void {
   const { session } = host;

@@ -45,6 +45,8 @@ export type PeerBody =
       readonly answers: RandomId | null;
       readonly view: HelloView;
     }
+  /** The opener's first frame of the session: it holds the answer. The answering side acts on the verdict only after a frame like this. */
+  | { readonly kind: "opened" }
   /** Asks for a lease: from the runner, or from the preferred host while none runs. `vmBoot` null: nothing runs. */
   | {
       readonly kind: "beat";

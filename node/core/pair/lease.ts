@@ -2,7 +2,8 @@
 import { copyOf, mark, parSession, persistPage, rightOf } from "../host/context.ts";
 import type { HostState, OpenSession, PathState } from "../host/state.ts";
 import { sameBoot, type VmBoot } from "../identity.ts";
-import { forgetBoot, intentCount } from "../mirror/writer.ts";
+import { forgetBoot, intentCount, isWriterIdle } from "../mirror/writer.ts";
+import { closeSession } from "./close.ts";
 import type { PeerBody } from "./frames.ts";
 import { isPeerRunning, sendLoose } from "./send.ts";
 import { seenServices } from "./services.ts";
@@ -41,6 +42,7 @@ export function takeBeat(
   session.peerSeen = beat.seen;
   session.peerBoot = beat.vmBoot;
   if (beat.vmBoot !== null && session.verdict.kind === "par") followBoot(host, beat.vmBoot);
+  if (host.session !== session) return;
   const promised = mayConfirm(host, session);
   if (promised) host.promiseUntil = host.now + host.config.timing.claimWait;
   sendLoose(host, path, session.id, {
@@ -67,9 +69,17 @@ function mayConfirm(host: HostState, session: OpenSession): boolean {
   );
 }
 
-/** The copy holds the writes of this boot from now on. */
-function followBoot(host: HostState, vmBoot: VmBoot): void {
+/**
+ * The copy holds the writes of this boot from now on. Told by the hello and by every beat, and always before the first write of that boot: a
+ * write filed under another boot would count for what it is not.
+ */
+export function followBoot(host: HostState, vmBoot: VmBoot): void {
   if (sameBoot(host.pageNext.vmBoot, vmBoot) || host.vm.kind !== "none") return;
+  if (!isWriterIdle(host)) {
+    mark(host, "boot-amid-writes");
+    closeSession(host, "the peer boots anew while writes of its last boot are under way");
+    return;
+  }
   forgetBoot(host);
   persistPage(host, { ...host.pageNext, vmBoot }, { kind: "nothing" });
 }

@@ -13,12 +13,13 @@ import { closeSession } from "./close.ts";
 import { beatIfDue } from "./lease.ts";
 import { isPeerSilent } from "./paths.ts";
 import { answerHelloIfDue, giveUpHelloIfDue, openIfDue } from "./session.ts";
-import { armIfDue, disarmIfDue, endStepIfLate } from "./steps.ts";
+import { armIfDue, disarmIfDue, endStepIfLate, takeHeldCede } from "./steps.ts";
 
 export function pursue(host: HostState): void {
   suspectIfDue(host);
   if (host.isStarted) {
     endStepIfLate(host);
+    takeHeldCede(host);
     answerHelloIfDue(host);
     giveUpHelloIfDue(host);
     goAloneIfDue(host);
@@ -45,6 +46,7 @@ function suspectIfDue(host: HostState): void {
     });
   }
   host.isSuspected = isSuspected;
+  if (host.isPeerBarred) host.pendingHello = null;
   if (isSuspected) closeSession(host, "the peer is suspected");
 }
 

@@ -28,7 +28,13 @@ export type Row =
 
 export type Verdict =
   /** Nothing is exchanged; both keep what they have. `code` is the alert. */
-  | { readonly kind: "refuse"; readonly row: Row; readonly code: string; readonly why: string }
+  | {
+      readonly kind: "refuse";
+      readonly row: Row;
+      readonly code: string;
+      readonly why: string;
+      readonly quarantine?: HostId;
+    }
   /** First protection: `source` makes generation 1. */
   | { readonly kind: "protect"; readonly row: "D3"; readonly source: HostId }
   /** The host that is not `source` stops its VM and is behind. */
@@ -52,7 +58,7 @@ export function reconnect(one: HelloView, two: HelloView): Verdict {
   );
 }
 
-function notYet(row: Row, why: string): Verdict {
+function notYet(row: Row, why: string): Verdict & { kind: "refuse" } {
   return { kind: "refuse", row, code: "not-yet", why };
 }
 
@@ -97,7 +103,10 @@ function remembered(low: HelloView, high: HelloView): Verdict | null {
     const isOlder = starts <= memory.starts && startId !== memory.startId;
     const isClone = starts === memory.starts + 1 && lastStartId !== memory.startId;
     if (isOlder || isClone)
-      return notYet("D4", `the disk of ${seen.host} is an old image or a clone`);
+      return {
+        ...notYet("D4", `the disk of ${seen.host} is an old image or a clone`),
+        quarantine: seen.host,
+      };
   }
   return null;
 }

@@ -1,21 +1,22 @@
 /** Opening, carrying and closing the pair session. */
 
 import { drawId, mark, note, persistPage } from "../host/context.ts";
-import type { HostState, OpenSession, PathState, PendingHello } from "../host/state.ts";
+import type { HostState, OpenSession, PathState } from "../host/state.ts";
 import type { RandomId } from "../identity.ts";
 import { durableFor, intentCount, isDirtyEmpty, isWriterIdle } from "../mirror/writer.ts";
 import { cancelClaim } from "./claims.ts";
 import { closeSession } from "./close.ts";
-import type { HelloView, PeerBody, PeerFrame } from "./frames.ts";
+import type { HelloView, PathId, PeerBody, PeerFrame } from "./frames.ts";
 import { heard, pathOf } from "./paths.ts";
 import { reconnect } from "./reconnect.ts";
-import { isLower, sendLoose } from "./send.ts";
+import { isLower, sendLoose, sendStream } from "./send.ts";
 import { seenServices } from "./services.ts";
 import { enterVerdict } from "./verdicts.ts";
 
 /** No page that moves the right under way, and nothing of an old session left for the disk (P17). */
 function isReadyForHello(host: HostState): boolean {
-  if (!host.isStarted || host.pages.length > 0) return false;
+  if (!host.isStarted || !host.isDiskGood || host.pages.length > 0) return false;
+  if (host.isPeerBarred || host.barred?.by === "own") return false;
   return host.vm.kind === "running" || isWriterIdle(host);
 }
 
@@ -40,7 +41,7 @@ function viewOf(host: HostState): HelloView {
 /** The lower host opens over the first A-link that is up. */
 export function openIfDue(host: HostState): void {
   if (host.session.kind !== "none" || !isLower(host) || host.claim !== null) return;
-  if (host.now < host.helloAt || host.isPeerBarred || !isReadyForHello(host)) return;
+  if (host.now < host.helloAt || !isReadyForHello(host)) return;
   const path = host.paths.find(
     (candidate) => candidate.config.role === "alink" && candidate.conn !== null,
   );
@@ -55,14 +56,20 @@ export function openIfDue(host: HostState): void {
     view,
     since: host.now,
   };
-  host.helloAt = host.now + host.config.timing.claimRetry;
+  host.helloAt = host.now + helloTimeout(host);
   sendLoose(host, path, null, { kind: "hello", nonce, answers: null, view });
+}
+
+/** A round trip and a stalled host fit into it, at any distance that the table of times is made for. */
+function helloTimeout(host: HostState): number {
+  return Math.max(host.config.timing.claimRetry, host.config.timing.silence);
 }
 
 /** Gives up a hello that nobody answers, so that a new one or a claim may follow. */
 export function giveUpHelloIfDue(host: HostState): void {
-  if (host.session.kind === "hello-sent" && host.now >= host.helloAt)
-    host.session = { kind: "none" };
+  const { session } = host;
+  if (session.kind !== "hello-sent" && session.kind !== "answered") return;
+  if (host.now >= session.since + helloTimeout(host)) host.session = { kind: "none" };
 }
 
 export function takeHello(
@@ -93,15 +100,14 @@ export function takeHello(
     mark(host, "hello-answer-late");
     return;
   }
-  const { nonce, view } = session;
-  openSession(
-    host,
-    { path: path.config.id, conn: path.conn, nonce, mine: view, view: body.view },
-    body.nonce,
-  );
+  const id = xorIds(session.nonce, body.nonce);
+  const { path: way, conn, view: mine } = session;
+  const open = openSession(host, { path: way, conn, id, mine, view: body.view });
+  sendStream(host, open, { kind: "opened" });
+  enterVerdict(host, open, mine, body.view);
 }
 
-/** The higher host answers as soon as it may. */
+/** The higher host answers as soon as it may. It acts on nothing yet: the hello may have been long under way. */
 export function answerHelloIfDue(host: HostState): void {
   const hello = host.pendingHello;
   if (hello === null) return;
@@ -110,37 +116,46 @@ export function answerHelloIfDue(host: HostState): void {
     host.pendingHello = null;
     return;
   }
-  if (host.claim !== null || host.isPeerBarred || !isReadyForHello(host)) return;
+  if (host.claim !== null || !isReadyForHello(host)) return;
   host.pendingHello = null;
   const nonce = drawId(host);
   const mine = viewOf(host);
   sendLoose(host, path, null, { kind: "hello", nonce, answers: hello.nonce, view: mine });
-  openSession(host, { ...hello, mine }, nonce);
+  const { conn, view } = hello;
+  const id = xorIds(hello.nonce, nonce);
+  host.session = { kind: "answered", path: hello.path, conn, id, mine, view, since: host.now };
 }
 
 function openSession(
   host: HostState,
-  hello: PendingHello & { readonly mine: HelloView },
-  otherNonce: RandomId,
-): void {
+  hello: {
+    readonly path: PathId;
+    readonly conn: number;
+    readonly id: RandomId;
+    readonly mine: HelloView;
+    readonly view: HelloView;
+  },
+): OpenSession {
   const verdict = reconnect(hello.mine, hello.view);
+  const { page, running, vmBoot, intentCount: peerIntents, seen } = hello.view;
   const session: OpenSession = {
     kind: "open",
-    id: xorIds(hello.nonce, otherNonce),
+    id: hello.id,
     path: hello.path,
     conn: hello.conn,
     verdict,
-    peerGen: hello.view.page.gen,
+    peerGen: page.gen,
     sent: 0,
     received: 0,
-    peerRight: hello.view.page.right,
-    peerGenNow: hello.view.page.gen,
-    peerCopy: hello.view.page.copy,
-    peerBoot: hello.view.running ? hello.view.vmBoot : null,
-    peerBootN: hello.view.page.vmBoot?.n ?? 0,
-    peerIntentsEmpty: hello.view.intentCount === 0,
-    peerSeen: hello.view.seen,
+    peerRight: page.right,
+    peerGenNow: page.gen,
+    peerCopy: page.copy,
+    peerBoot: running ? vmBoot : null,
+    peerBootN: page.vmBoot?.n ?? 0,
+    peerIntentsEmpty: peerIntents === 0,
+    peerSeen: seen,
     step: null,
+    heldCede: null,
   };
   host.session = session;
   host.beatAt = host.now;
@@ -152,8 +167,9 @@ function openSession(
     verdict: verdict.row,
     why: verdict.kind === "refuse" ? verdict.why : verdict.kind,
   });
-  rememberPeer(host, hello.view);
-  enterVerdict(host, session, hello.mine, hello.view);
+  // What a refused peer says of itself is not remembered: the memory is what tells an old image (D4).
+  if (verdict.kind !== "refuse") rememberPeer(host, hello.view);
+  return session;
 }
 
 function rememberPeer(host: HostState, view: HelloView): void {
@@ -193,6 +209,7 @@ export function acceptFrame(
   path: PathState,
   frame: PeerFrame,
 ): OpenSession | null {
+  openIfConfirmed(host, frame);
   const { session } = host;
   if (session.kind !== "open" || frame.session !== session.id) {
     host.droppedFrames += 1;
@@ -212,6 +229,14 @@ export function acceptFrame(
   }
   session.received += 1;
   return session;
+}
+
+/** A frame of the answered session proves that its opener is there and holds the answer. */
+function openIfConfirmed(host: HostState, frame: PeerFrame): void {
+  const { session } = host;
+  if (session.kind !== "answered" || frame.session !== session.id) return;
+  const open = openSession(host, session);
+  enterVerdict(host, open, session.mine, session.view);
 }
 
 /** A path closed: with the stream's connection the session ends. */

@@ -207,7 +207,11 @@ export function takeCede(
   body: PeerBody & { kind: "cede" },
   from: RandomId | null,
 ): void {
-  const isRefused = host.vm.kind !== "none" || rightOf(host) !== "open" || isRightMoving(host);
+  if (isRightMoving(host)) {
+    session.heldCede = { gen: body.gen, from };
+    return;
+  }
+  const isRefused = host.vm.kind !== "none" || rightOf(host) !== "open";
   const isCrossing = session.step?.kind === "cede";
   if (isRefused || from !== host.page.gen?.id || (isCrossing && isLower(host))) {
     mark(host, "cede-ignored");
@@ -220,6 +224,15 @@ export function takeCede(
     { ...succeed(host.pageNext, body.gen), right: "ceded", arbiter: null },
     { kind: "say-ceded", session: session.id, from },
   );
+}
+
+/** A `cede` that came while a page was on its way: the page may be the very one that it starts from. */
+export function takeHeldCede(host: HostState): void {
+  const { session } = host;
+  if (session.kind !== "open" || session.heldCede === null || isRightMoving(host)) return;
+  const { gen, from } = session.heldCede;
+  session.heldCede = null;
+  takeCede(host, session, { kind: "cede", gen }, from);
 }
 
 export function takeCeded(

@@ -6,6 +6,7 @@ import { resend } from "../mirror/mirror.ts";
 import { intentCount } from "../mirror/writer.ts";
 import { nextGeneration } from "./claims.ts";
 import type { HelloView } from "./frames.ts";
+import { followBoot } from "./lease.ts";
 import { succeed } from "./page.ts";
 import type { Verdict } from "./reconnect.ts";
 import { sendArmed } from "./steps.ts";
@@ -18,9 +19,11 @@ export function enterVerdict(
 ): void {
   const { verdict } = session;
   mark(host, `reconnect-${verdict.row}`);
+  // What the hosts see now counts, not what an earlier session made of it. An old image stays known by its quarantine.
+  if (host.barred?.by === "verdict") host.barred = null;
   switch (verdict.kind) {
     case "refuse":
-      refuse(host, verdict);
+      refuse(host, verdict, peer);
       return;
     case "protect":
       protect(host, verdict);
@@ -34,14 +37,34 @@ export function enterVerdict(
   }
 }
 
-function refuse(host: HostState, verdict: Verdict & { kind: "refuse" }): void {
+/**
+ * Both keep what they have. A VM that runs by right goes on: beside a peer whose copy is worth nothing the runner goes alone, as if the peer
+ * were lost. Any other host boots and claims nothing until a later session says otherwise.
+ */
+function refuse(host: HostState, verdict: Verdict & { kind: "refuse" }, peer: HelloView): void {
   note(host, { what: "alert", code: verdict.code, detail: `${verdict.row}: ${verdict.why}` });
+  if (verdict.quarantine === host.config.host) {
+    stopVm(host, "this disk is an old image or a clone");
+    persistPage(
+      host,
+      { ...host.pageNext, right: "none", copy: "inconsistent" },
+      { kind: "nothing" },
+    );
+  }
+  const isPeerWorthless =
+    peer.page.copy === "blank" ||
+    peer.page.right === "none" ||
+    verdict.quarantine === host.config.peer;
+  if (isPeerWorthless && host.vm.kind === "running" && copyOf(host) === "in-sync") {
+    mark(host, "peer-worthless");
+    host.isPeerBarred = true;
+    return;
+  }
   if (verdict.code === "not-yet" || verdict.code === "impossible") bar(host, verdict.row);
 }
 
-/** A host that met what it cannot do boots nothing and claims nothing; a VM that runs by right goes on. */
 function bar(host: HostState, row: string): void {
-  host.barred = row;
+  host.barred = { by: "verdict", why: row };
 }
 
 function protect(host: HostState, verdict: Verdict & { kind: "protect" }): void {
@@ -74,6 +97,7 @@ function meetAtPar(
   peer: HelloView,
 ): void {
   if (verdict.isRearmDue) host.mustRearm = true;
+  if (peer.running && peer.vmBoot !== null) followBoot(host, peer.vmBoot);
   if (!mine.running && !peer.running && mine.intentCount + peer.intentCount > 0) {
     note(host, {
       what: "alert",
