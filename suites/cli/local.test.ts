@@ -2,9 +2,10 @@
  * Goal: the main job runs for real from the command line, and Ctrl-C ends it at once with all that was recorded.
  * Method: the built command with real processes behind Toxiproxy, under the short workload; what is left is looked for by the run's address range.
  */
-import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { execa } from "execa";
 import t from "tap";
 import { listeningIn } from "../../harness/local/leftovers.ts";
@@ -41,6 +42,30 @@ function clusterIn(progress: string): number {
   return number;
 }
 
+/** Processes of the run: their command lines name its folder. */
+function processesOf(folder: string): readonly string[] {
+  return readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && commandOf(pid).includes(folder));
+}
+
+/** Empty for a process that has just ended. */
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** Looks again and again until nothing is found; what is still found after `withinMs`. Nobody tells when somebody else's child has ended. */
+async function untilNone<T>(look: () => readonly T[], withinMs: number): Promise<readonly T[]> {
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    const found = look();
+    if (found.length === 0 || performance.now() > deadline) return found;
+    await setImmediate();
+  }
+}
+
 await t.test("real hosts survive the kill of the active one, by one command", async (t) => {
   const args = ["run", "level2/kill-active", "--seed", "7", "--workload", "short"];
   const { exitCode, stdout, stderr } = await start(args);
@@ -55,6 +80,31 @@ await t.test("real hosts survive the kill of the active one, by one command", as
   t.same(listeningIn(clusterIn(stderr)), [], "no port of the run is left");
   t.end();
 });
+
+await t.test(
+  "SIGKILL of the harness under load leaves no process and no port after 2 s",
+  async (t) => {
+    const run = start(["run", "level2/kill-active", "--seed", "8"]);
+    let progress = "";
+    let before: readonly string[] = [];
+    let ports: readonly string[] = [];
+    for await (const line of run.iterable({ from: "stderr" })) {
+      progress += `${line}\n`;
+      if (!line.includes("load:")) continue;
+      before = processesOf(latest());
+      ports = listeningIn(clusterIn(progress));
+      run.kill("SIGKILL");
+    }
+    const cluster = clusterIn(progress);
+    const folder = latest();
+    t.ok(before.length >= 5, "hosts, quorum service, switch and workload ran");
+    t.not(ports.length, 0, "their ports were open");
+    const left = await untilNone(() => [...processesOf(folder), ...listeningIn(cluster)], 2_000);
+    t.same(left, [], "nothing is left");
+    t.notOk(existsSync(join(folder, ".private")), "the secret is gone");
+    t.end();
+  },
+);
 
 await t.test("Ctrl-C ends a run with 130, a partial record and nothing left", async (t) => {
   const run = start(["run", "level2/kill-active", "--seed", "7"]);
