@@ -61,6 +61,33 @@ function passes(label, result) {
   row(label, said, "all pass, 0 lost, 0 silent", counts.pass === n && lost + silentBlocks === 0);
 }
 
+/** One seed twice: the same bytes, or not. */
+function repeatsExactly(scenario) {
+  const [one, two] = [1, 2].map(() => batch(scenario, "sim", 1).results[0].record);
+  return ["history.ndjson", "events.ndjson"].every((file) =>
+    readFileSync(join(one, file)).equals(readFileSync(join(two, file))),
+  );
+}
+
+/** What the suite of planted mistakes says of each. */
+function planted() {
+  process.stderr.write("planted mistakes ...\n");
+  const run = spawnSync(
+    "node_modules/.bin/tap",
+    ["suites/planted/planted.test.ts", "--reporter=tap"],
+    { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] },
+  );
+  const found = [
+    ...run.stdout.matchAll(/# planted "([^"]+)": seed (\w+), ([^:]+): ([\w-]+): ([^\n]{0,80})/g),
+  ];
+  if (found.length === 0) throw new Error("the suite of planted mistakes said nothing");
+  return found.map(([, name, seeds, scenario, check, why]) => ({
+    name,
+    seeds,
+    said: `${scenario}, ${check}: ${why.replaceAll("|", "/")}`,
+  }));
+}
+
 let loadAfter;
 let results;
 try {
@@ -103,6 +130,23 @@ try {
     "≤ 12,000 ms",
     whole.max !== null && whole.max <= 12_000,
   );
+  const scenarios = ["level2/kill-active", "level2/isolate-active"];
+  const isSame = scenarios.every(repeatsExactly);
+  row(
+    "one seed twice in `sim`, both scenarios: `history.ndjson`, `events.ndjson`",
+    isSame ? "byte-identical" : "different",
+    "byte-identical",
+    isSame,
+  );
+  for (const { name, seeds, said } of planted()) {
+    const isFound = Number(seeds) <= 500;
+    row(
+      `planted: ${name}`,
+      `found by seed ${seeds} (${said})`,
+      "≤ 500 seeds of both scenarios",
+      isFound,
+    );
+  }
 } finally {
   rmSync(out, { recursive: true, force: true });
 }
