@@ -79,17 +79,12 @@ export function epochOrder(
   reach: Reach,
   landed: readonly BlockKey[],
 ): Finding {
-  const page = host.image.page();
-  if (page?.copy !== "in-sync" && page?.copy !== "ahead") return null;
-  for (const boot of ledger.boots()) {
-    const newest = newestOn(host, boot, ledger, landed);
-    if (newest === null) continue;
-    const wanted = boot.epochEnds[newest.epoch - 1] ?? 0;
-    const reached = advance(host, boot, ledger, reach);
-    if (reached >= wanted) continue;
-    const missing = boot.writes[reached];
-    const what = missing === undefined ? "a write" : `a write of ${nameOfKey(missing.key)}`;
-    return `${host.name} holds epoch ${newest.epoch} and lacks ${what} of epoch ${missing?.epoch ?? 0}`;
+  const copy = host.image.page()?.copy;
+  if (copy !== "in-sync" && copy !== "ahead") return null;
+  for (const key of landed) {
+    const missing = missingBefore(host, ledger, reach, { key, sum: host.image.sum(key) });
+    if (missing === null) continue;
+    return `${host.name} holds epoch ${missing.epoch} and lacks ${describe(missing.write)}`;
   }
   return null;
 }
@@ -101,39 +96,32 @@ export function epochGiven(
   reach: Reach,
   blocks: readonly { readonly key: BlockKey; readonly sum: number }[],
 ): Finding {
-  for (const { key, sum } of blocks) {
-    const version = ledger.versionOf(key, sum);
-    const boot = ledger.boots().findLast((one) => writeOf(one, key, version) !== undefined);
-    const write = boot === undefined ? undefined : writeOf(boot, key, version);
-    if (boot === undefined || write === undefined) continue;
-    const reached = advance(host, boot, ledger, reach);
-    const missing =
-      reached < (boot.epochEnds[write.epoch - 1] ?? 0) ? boot.writes[reached] : undefined;
-    if (missing === undefined) continue;
-    return `${host.name} gives its disk a write of epoch ${write.epoch} before ${nameOfKey(missing.key)} of epoch ${missing.epoch} is durable`;
+  for (const block of blocks) {
+    const missing = missingBefore(host, ledger, reach, block);
+    if (missing === null) continue;
+    return `${host.name} gives its disk a write of epoch ${missing.epoch} before ${describe(missing.write)} is durable`;
   }
   return null;
 }
 
-/** From the end: what lands was written a short time ago. */
-function writeOf(boot: BootLedger, key: BlockKey, version: number): GuestVersion | undefined {
-  return boot.writes.findLast((one) => one.key === key && one.index === version);
+function describe({ key, epoch }: GuestVersion): string {
+  return `${nameOfKey(key)} of epoch ${epoch}`;
 }
 
-/** Of the landed blocks that hold a write of this boot, the one with the highest epoch. */
-function newestOn(
+/** The first write of an earlier epoch, of the same boot as the block's content, that is not on the disk. */
+function missingBefore(
   host: HostLook,
-  boot: BootLedger,
   ledger: Ledger,
-  landed: readonly BlockKey[],
-): GuestVersion | null {
-  let newest: GuestVersion | null = null;
-  for (const key of landed) {
-    const version = ledger.versionOf(key, host.image.sum(key));
-    const write = writeOf(boot, key, version);
-    if (write !== undefined && write.epoch > (newest?.epoch ?? 0)) newest = write;
-  }
-  return newest;
+  reach: Reach,
+  block: { readonly key: BlockKey; readonly sum: number | null },
+): { readonly epoch: number; readonly write: GuestVersion } | null {
+  const version = ledger.version(block.key, ledger.versionOf(block.key, block.sum));
+  const boot = version === undefined ? null : ledger.boot(version.boot);
+  if (version === undefined || boot === null) return null;
+  const reached = advance(host, boot, ledger, reach);
+  const write =
+    reached < (boot.epochEnds[version.epoch - 1] ?? 0) ? boot.writes[reached] : undefined;
+  return write === undefined ? null : { epoch: version.epoch, write };
 }
 
 function advance(host: HostLook, boot: BootLedger, ledger: Ledger, reach: Reach): number {

@@ -31,13 +31,14 @@ export interface BootLedger {
 
 export interface Ledger {
   boot(id: RandomId): BootLedger | null;
-  boots(): readonly BootLedger[];
   begin(boot: VmBoot): void;
   execute(boot: VmBoot, result: MachineResult): void;
   /** An output of this boot left its host. Null: none with such a place was ever produced. */
   release(boot: VmBoot, at: { readonly session: number; readonly position: number }): number | null;
   /** Latest version of the block with this content; −1: never written by a guest; null: nothing was ever there. */
   versionOf(key: BlockKey, sum: number | null): number;
+  /** The write that made a version; undefined for version 0 and those that no guest wrote. */
+  version(key: BlockKey, index: number): GuestVersion | undefined;
   /** The version that readers were promised at least. */
   required(key: BlockKey): number;
   /** Blocks for which something was promised. */
@@ -56,7 +57,8 @@ interface Produced {
 
 export function createLedger(): Ledger {
   const boots = new Map<RandomId, BootLedger>();
-  const versions = new Map<BlockKey, number[]>();
+  /** Version i of a block at place i − 1. */
+  const versions = new Map<BlockKey, GuestVersion[]>();
   const required = new Map<BlockKey, number>();
   const outputs = new Map<RandomId, Map<number, Produced[]>>();
   let lastHeard = -1;
@@ -73,7 +75,6 @@ export function createLedger(): Ledger {
 
   return {
     boot: (id) => boots.get(id) ?? null,
-    boots: () => [...boots.values()],
     begin({ id }) {
       if (boots.has(id)) return;
       boots.set(id, { id, order: boots.size, writes: [], epochEnds: [0], acknowledged: 0 });
@@ -86,9 +87,10 @@ export function createLedger(): Ledger {
         const key = keyOf(volume, lba);
         const known = versions.get(key) ?? [];
         versions.set(key, known);
-        known.push(sum);
+        const version = { key, index: known.length + 1, epoch, sum, boot: id };
+        known.push(version);
         fillEpochs(boot, epoch - 1);
-        boot.writes.push({ key, index: known.length, epoch, sum, boot: id });
+        boot.writes.push(version);
       }
       fillEpochs(boot, result.flushes);
       for (const { session, position, what, bytes, barrier } of result.outputs) {
@@ -111,10 +113,11 @@ export function createLedger(): Ledger {
       return produced.barrier;
     },
     versionOf(key, sum) {
-      const at = sum === null ? -1 : (versions.get(key)?.lastIndexOf(sum) ?? -1);
-      if (at >= 0) return at + 1;
+      const found = versions.get(key)?.findLast((version) => version.sum === sum);
+      if (found !== undefined) return found.index;
       return sum === null || sum === ZEROS ? 0 : UNKNOWN_VERSION;
     },
+    version: (key, index) => versions.get(key)?.[index - 1],
     required: (key) => required.get(key) ?? 0,
     promised: () => required.keys(),
     lastHeard: () => lastHeard,
