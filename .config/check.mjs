@@ -39,7 +39,11 @@ const GATES = [
 
 function run({ name, tool, flags, looked }) {
   const start = performance.now();
-  const child = spawn(`node_modules/.bin/${tool}`, flags, { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(`node_modules/.bin/${tool}`, flags, {
+    stdio: ["ignore", "pipe", "pipe"],
+    // Some tools colour their output wherever CI is set.
+    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0" },
+  });
   let output = "";
   const collect = (chunk) => {
     output += chunk;

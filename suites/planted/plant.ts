@@ -55,7 +55,7 @@ export interface Finding {
 }
 
 /** Seeds in one start of the program. */
-const CHUNK = 10;
+const CHUNK = 5;
 
 /** Runs seeds of the scenarios in turn until one fails. A broken rig or a crash of the program is no finding. */
 export async function hunt(
