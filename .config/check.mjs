@@ -37,12 +37,14 @@ const GATES = [
   { name: "dead-code", tool: "knip", flags: ["--no-progress"] },
 ];
 
+/** oxlint colours its output wherever `CI` is set, whatever `NO_COLOR` says. */
+const withoutColours = ({ CI: _ci, FORCE_COLOR: _force, ...env }) => ({ ...env, NO_COLOR: "1" });
+
 function run({ name, tool, flags, looked }) {
   const start = performance.now();
   const child = spawn(`node_modules/.bin/${tool}`, flags, {
     stdio: ["ignore", "pipe", "pipe"],
-    // Some tools colour their output wherever CI is set.
-    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0" },
+    env: withoutColours(process.env),
   });
   let output = "";
   const collect = (chunk) => {

@@ -126,7 +126,9 @@ class Link<Forward, Backward> implements SimLink<Forward, Backward> {
   }
 
   cut(kind: CutKind, direction: Direction): void {
+    const isReplaced = this.#cut?.kind === "blackhole" && kind !== "blackhole";
     this.#cut = { kind, direction };
+    if (isReplaced) this.#closeAll();
     if (kind === "refuse") {
       this.#stopped += this.#connections.length;
       this.#closeAll();

@@ -1,3 +1,4 @@
+import type { HostPeek } from "../../node/core/host/host.ts";
 import { invariant } from "../../node/core/invariant.ts";
 import { HarnessError } from "../errors.ts";
 import type { HistoryLine, Micros, RunEvent } from "../record/types.ts";
@@ -26,6 +27,8 @@ export interface SimRigMore extends Rig {
   readonly history: readonly HistoryLine[];
   /** Rare branches of the core, by name: how often. */
   readonly marks: ReadonlyMap<string, number>;
+  /** A look inside a host's core, for tests; null: no process. */
+  peek(host: string): HostPeek | null;
   /** What happened so far, counted in steps of the clock. */
   readonly steps: number;
 }
@@ -79,6 +82,10 @@ export class SimRig implements SimRigMore {
 
   get marks(): ReadonlyMap<string, number> {
     return this.#world.log.marks;
+  }
+
+  peek(host: string): HostPeek | null {
+    return this.#cluster.hosts.get(host)?.core()?.peek() ?? null;
   }
 
   now(): Micros {

@@ -1,7 +1,7 @@
 /**
  * Goal: whatever the links do, and whoever dies, no rule is broken and nothing acknowledged is lost. Method: each seed draws a handful of
- * cuts of all kinds and directions, mends and deaths; all rules are asked after every step, the outside checkers at the end. Nothing is
- * owed but safety: a storm may leave nobody with the right to run.
+ * cuts of all kinds and directions, mends and deaths; all rules are asked after every step, the outside checkers at the end. When it is
+ * over, living hosts find each other again; more is not owed, since a storm may leave nobody with the right to run.
  */
 import t from "tap";
 import { auditDisks } from "../../harness/check/divergence.ts";
@@ -46,6 +46,10 @@ async function storm(seed: number): Promise<SimRigMore> {
   }
   await rig.mend(rig.topology.links.map(({ id }) => id));
   await rig.until(rig.now() + 2 * SECOND_US);
+  t.ok(
+    await rig.waitFor(() => isTogether(rig), rig.now() + SECOND_US),
+    `seed ${seed}: together again`,
+  );
   await workload.finish(rig.now() + SECOND_US);
   await rig.quiesce();
   return rig;
@@ -69,6 +73,14 @@ async function strike(rig: SimRigMore, draws: Draws): Promise<void> {
   const direction = kind === "refuse" ? "both" : DIRECTIONS[draws.below(DIRECTIONS.length)];
   const ids = chosen.filter(() => draws.chance(share)).map(({ id }) => id);
   await rig.cut(ids, kind, direction ?? "both");
+}
+
+/** Two living hosts that see each other have a session, whatever it allows them; one that barred itself keeps silent. */
+function isTogether(rig: SimRigMore): boolean {
+  const peeks = rig.topology.hosts.map((host) => rig.peek(host));
+  if (peeks.some((peek) => peek === null || peek.barred !== null)) return true;
+  const [low, high] = peeks.map((peek) => peek?.session?.id);
+  return low !== undefined && low === high;
 }
 
 function judge(rig: SimRigMore): readonly CheckResult[] {
