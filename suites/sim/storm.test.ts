@@ -15,7 +15,8 @@ import { type Draws, forkDraws } from "../../harness/sim/draws.ts";
 import type { SimRigMore } from "../../harness/sim/sim-rig.ts";
 import { startSim } from "../../harness/sim/start-sim.ts";
 
-const SEEDS = Array.from({ length: 16 }, (_, index) => index + 1);
+/** A few seeds, and those that once failed: 737 and 971, where every answer to a hello came late for ever. */
+const SEEDS = [...Array.from({ length: 16 }, (_, index) => index + 1), 737, 971];
 const SECOND_US = 1_000_000;
 const KINDS = ["refuse", "blackhole", "jam"] as const;
 const DIRECTIONS = ["both", "forward", "backward"] as const;

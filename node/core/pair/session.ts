@@ -60,9 +60,12 @@ export function openIfDue(host: HostState): void {
   sendLoose(host, path, null, { kind: "hello", nonce, answers: null, view });
 }
 
-/** A round trip and a stalled host fit into it, at any distance that the table of times is made for. */
+/**
+ * A round trip fits into it at any distance that the table of times is made for. Half a silence, because a suspected peer's hello is dropped: its late
+ * answer ends the silence, and the next hello must be out before the next suspicion, or every answer comes late for ever.
+ */
 function helloTimeout(host: HostState): number {
-  return Math.max(host.config.timing.claimRetry, host.config.timing.silence);
+  return Math.max(host.config.timing.claimRetry, host.config.timing.silence / 2);
 }
 
 /** Gives up a hello that nobody answers, so that a new one or a claim may follow. */

@@ -114,6 +114,10 @@ function meetAtPar(
       { kind: "elected", session: session.id },
     );
   }
+  if (verdict.row === "D13" && host.page.right === "ceded") {
+    session.peerRight = "elected";
+    session.peerGenNow = host.page.gen;
+  }
   if (verdict.row === "D14" && host.page.right === "open") sendArmed(host, session);
   if (intentCount(host) > 0 && host.vm.kind === "none") mark(host, "standby-with-intents");
   if (parSession(host) !== null) resend(host, session, peer);
