@@ -127,7 +127,6 @@ function present(host: HostState): NonNullable<Page["gen"]> {
 function becomePar(host: HostState, session: OpenSession | null): void {
   if (session === null || session.verdict.kind === "par") return;
   session.verdict = { kind: "par", row: "D11", isRearmDue: false };
-  session.peerCopy = "in-sync";
   if (host.page.right === "ceded") {
     session.peerRight = "elected";
     session.peerGenNow = host.page.gen;

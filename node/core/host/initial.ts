@@ -53,7 +53,6 @@ export function initialState(config: HostConfig): HostState {
     vm: { kind: "none" },
     mirror: emptyMirror(),
     derived: "starting",
-    droppedFrames: 0,
     out: [],
   };
 }

@@ -3,7 +3,7 @@ import type { DiskOp } from "../disk/ops.ts";
 import type { Generation, RandomId, ServiceId, VmBoot, VolumeId } from "../identity.ts";
 import type { BootBlock, GuestWrite, MachineOutput, SessionId } from "../machine/entry.ts";
 import type { HelloView, PathId } from "../pair/frames.ts";
-import type { CopyState, Page, Right } from "../pair/page.ts";
+import type { Page, Right } from "../pair/page.ts";
 import type { Verdict } from "../pair/reconnect.ts";
 import type { QuorumRecord } from "../quorum/messages.ts";
 import type { FromSwitch } from "../switch/frames.ts";
@@ -70,13 +70,10 @@ export interface OpenSession {
   readonly conn: number;
   /** Becomes `par` when a pairing ends. */
   verdict: Verdict;
-  /** Peer's generation when the session opened. */
-  readonly peerGen: Generation | null;
   sent: number;
   received: number;
   peerRight: Right;
   peerGenNow: Generation | null;
-  peerCopy: CopyState;
   /** Boot that runs at the peer; null: none. */
   peerBoot: VmBoot | null;
   /** Highest boot number in the peer's page; 0: none. */
@@ -247,6 +244,5 @@ export interface HostState {
   vm: VmState;
   readonly mirror: MirrorState;
   derived: DerivedState;
-  droppedFrames: number;
   out: HostEffect[];
 }

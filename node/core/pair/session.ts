@@ -147,12 +147,10 @@ function openSession(
     path: hello.path,
     conn: hello.conn,
     verdict,
-    peerGen: page.gen,
     sent: 0,
     received: 0,
     peerRight: page.right,
     peerGenNow: page.gen,
-    peerCopy: page.copy,
     peerBoot: running ? vmBoot : null,
     peerBootN: page.vmBoot?.n ?? 0,
     peerIntentsEmpty: peerIntents === 0,
@@ -215,7 +213,6 @@ export function acceptFrame(
   openIfConfirmed(host, frame);
   const { session } = host;
   if (session.kind !== "open" || frame.session !== session.id) {
-    host.droppedFrames += 1;
     mark(host, "frame-of-another-session");
     return null;
   }

@@ -82,7 +82,6 @@ export function takePaired(
   session.step = null;
   session.peerRight = "ceded";
   session.peerGenNow = body.gen;
-  session.peerCopy = "in-sync";
   persistPage(
     host,
     { ...succeed(host.pageNext, body.gen), right: "elected", copy: "in-sync", base: null },
