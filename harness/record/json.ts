@@ -68,8 +68,9 @@ export function encodeHistoryLine(line: HistoryLine): string {
       return JSON.stringify({ type, at, lagUs });
     }
     case "invoke": {
-      const { type, at, process, op, f, key, value, role } = line;
-      return JSON.stringify({ type, at, process, op, f, key, value, role });
+      // An absent field stays absent.
+      const { type, at, process, op, f, key, value, expected, role, site } = line;
+      return JSON.stringify({ type, at, process, op, f, key, value, expected, role, site });
     }
     case "ok": {
       const { type, at, process, op, value } = line;

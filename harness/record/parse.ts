@@ -18,6 +18,7 @@ type Role = Extract<HistoryEvent, { type: "invoke" }>["role"];
 const OPERATIONS = {
   read: true,
   write: true,
+  cas: true,
   append: true,
   list: true,
   delete: true,
@@ -115,17 +116,24 @@ function parseInvoke(
   fields: Fields,
   common: { readonly at: number; readonly process: number; readonly op: number },
 ): Parsed<HistoryLine> {
-  const { f, key } = fields;
+  const { f, key, expected, site } = fields;
   const value = fields["value"] ?? null;
   const role = fields["role"] ?? "load";
   if (!isOneOf(OPERATIONS, f)) return wrong(`"f" must be one of ${names(OPERATIONS)}`);
   if (typeof key !== "string") return wrong('"key" must be a text');
   if (value !== null && typeof value !== "string") return wrong('"value" must be a text or null');
-  if (value === null && (f === "write" || f === "append")) {
+  if (value === null && (f === "write" || f === "append" || f === "cas")) {
     return wrong(`"value" of a ${f} must be a text`);
   }
   if (!isOneOf(ROLES, role)) return wrong(`"role" must be one of ${names(ROLES)}`);
-  return right({ type: "invoke", ...common, f, key, value, role });
+  if (site !== undefined && typeof site !== "string") return wrong('"site" must be a text');
+  const invoke = { type: "invoke", ...common, f, key, value, role } as const;
+  const placed = site === undefined ? invoke : { ...invoke, site };
+  if (f !== "cas") return right(placed);
+  if (expected !== null && typeof expected !== "string") {
+    return wrong('"expected" of a cas must be a text or null');
+  }
+  return right({ ...placed, expected });
 }
 
 function isOneOf<Name extends string>(table: Record<Name, true>, value: unknown): value is Name {

@@ -8,7 +8,7 @@ export const RECORD_SCHEMA = 1;
 /** Unit: microseconds since the run's start. Integer. */
 export type Micros = number;
 
-export type OperationName = "read" | "write" | "append" | "list" | "delete" | "ping";
+export type OperationName = "read" | "write" | "cas" | "append" | "list" | "delete" | "ping";
 
 /** First line of `history.ndjson`. */
 export interface HistoryHeader {
@@ -34,8 +34,12 @@ export type HistoryEvent = {
       readonly key: string;
       /** Value written or appended; null for reads. */
       readonly value: string | null;
+      /** Of a `cas` alone: the value that it replaces; null: the key must be missing. */
+      readonly expected?: string | null;
       /** `probe`: on the probe's fixed timetable; `load`: closed loop; `readback`: the workload's own or the final reads. */
       readonly role: "probe" | "load" | "readback";
+      /** Switch whose address of the VM the client used: `s1`. Absent where there is only one. */
+      readonly site?: string;
     }
   /** `value`: what a read returned (null: no such key), the elements of a list, else null. */
   | { readonly type: "ok"; readonly value: string | null | readonly string[] }

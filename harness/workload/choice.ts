@@ -5,7 +5,7 @@ import type { Reply } from "./resp.ts";
 
 /** One operation that is to be invoked. Fields as in the history. */
 export interface Choice {
-  readonly f: OperationName;
+  readonly f: Exclude<OperationName, "cas">;
   readonly key: string;
   readonly value: string | null;
   readonly role: "probe" | "load" | "readback";
@@ -39,7 +39,7 @@ export function commandOf(choice: Choice): readonly string[] {
 }
 
 /** An error reply is a refusal: the guest answers one only to a command that it did not carry out. */
-export function endingOf(f: OperationName, reply: Reply): Ending {
+export function endingOf(f: Choice["f"], reply: Reply): Ending {
   if (reply.kind === "error") return { kind: "fail", error: reply.text };
   switch (f) {
     case "write":
@@ -59,7 +59,7 @@ export function endingOf(f: OperationName, reply: Reply): Ending {
 
 const DONE: Ending = { kind: "ok", value: null };
 
-function elementsOf(f: OperationName, reply: Extract<Reply, { kind: "array" }>): Ending {
+function elementsOf(f: Choice["f"], reply: Extract<Reply, { kind: "array" }>): Ending {
   const elements: string[] = [];
   for (const item of reply.items ?? []) {
     if (item.kind !== "bulk" || item.text === null) return strange(f, reply);
@@ -68,7 +68,7 @@ function elementsOf(f: OperationName, reply: Extract<Reply, { kind: "array" }>):
   return { kind: "ok", value: elements };
 }
 
-function strange(f: OperationName, reply: Reply): Ending {
+function strange(f: Choice["f"], reply: Reply): Ending {
   return {
     kind: "info",
     error: `BAD_REPLY: a ${f} was answered with a reply of kind ${reply.kind}`,

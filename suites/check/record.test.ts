@@ -23,6 +23,18 @@ const LINES: readonly HistoryLine[] = [
   { type: "invoke", at: 13, process: 2, op: 3, f: "delete", key: "k", value: null, role: "load" },
   { type: "info", at: 14, process: 2, op: 3, error: "timeout" },
   { type: "lag", at: 20, lagUs: 300 },
+  {
+    type: "invoke",
+    at: 21,
+    process: 3,
+    op: 4,
+    f: "cas",
+    key: "k",
+    value: "2",
+    expected: null,
+    role: "load",
+    site: "s2",
+  },
 ];
 
 await t.test("a history is read back as it was written", (t) => {
@@ -101,8 +113,14 @@ await t.test("a bad line is refused by file and number, with a hint", (t) => {
     [`${HEADER}{"type":"la\n${invoke}\n`, /:2: .*JSON/],
     [`${HEADER}[]\n`, /:2: expected an object/],
     [`${HEADER}${invoke.replace('"at":1', '"at":-1')}\n`, /:2: "at" must be an integer/],
-    [`${HEADER}${invoke.replace("read", "cas")}\n`, /:2: "f" must be one of read, write/],
+    [`${HEADER}${invoke.replace("read", "swap")}\n`, /:2: "f" must be one of read, write/],
     [`${HEADER}${invoke.replace("read", "write")}\n`, /:2: "value" of a write must be a text/],
+    [`${HEADER}${invoke.replace("read", "cas")}\n`, /:2: "value" of a cas must be a text/],
+    [
+      `${HEADER}${invoke.replace('"read"', '"cas","value":"1"')}\n`,
+      /:2: "expected" of a cas must be a text or null/,
+    ],
+    [`${HEADER}${invoke.replace("}", ',"site":1}')}\n`, /:2: "site" must be a text/],
     [`${HEADER}${invoke.replace('"key":"k"', '"key":1')}\n`, /:2: "key" must be a text/],
     [`${HEADER}{"type":"ok","at":1,"process":0,"op":0,"value":3}\n`, /:2: "value" must be/],
     [`${HEADER}{"type":"phase","at":1,"phase":"party"}\n`, /:2: "phase" must be one of warm-up/],
