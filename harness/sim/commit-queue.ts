@@ -4,6 +4,8 @@
  */
 import type { DiskOp } from "../../node/core/disk/ops.ts";
 import type { DiskStore } from "../../node/core/disk/store.ts";
+import type { VolumeId } from "../../node/core/identity.ts";
+import type { Lba } from "../../node/core/units.ts";
 import type { HostInput } from "./core.ts";
 import type { SimDisk } from "./disk.ts";
 import type { Draws } from "./draws.ts";
@@ -11,13 +13,15 @@ import type { World } from "./world.ts";
 
 export interface CommitQueue {
   commit(token: number, ops: readonly DiskOp[]): void;
+  /** As they are with every commit given before. */
+  readBlocks(token: number, volume: VolumeId, lbas: readonly Lba[]): void;
   /** Once every commit given before is durable. */
   readAll(token: number): void;
   isIdle(): boolean;
 }
 
 export interface CommitQueueOptions {
-  readonly disk: SimDisk;
+  readonly disk: Pick<SimDisk, "flush">;
   readonly store: DiskStore;
   readonly draws: Draws;
   /** The process that this queue belongs to lives. */
@@ -26,11 +30,20 @@ export interface CommitQueueOptions {
 }
 
 const READ_US = { min: 800, max: 3_000 } as const;
+const READ_BLOCKS_US = { min: 20, max: 200 } as const;
+
+interface BlockRead {
+  readonly token: number;
+  readonly volume: VolumeId;
+  readonly lbas: readonly Lba[];
+}
 
 export function createCommitQueue({ clock }: World, options: CommitQueueOptions): CommitQueue {
   const { disk, store, draws, isAlive, tell } = options;
   let waiting: { readonly token: number; readonly ops: readonly DiskOp[] }[] = [];
   const reads: number[] = [];
+  /** Wait until what was given before them is in the cache. */
+  const blockReads: BlockRead[] = [];
   let isFlushing = false;
 
   function goOn(): void {
@@ -53,8 +66,13 @@ export function createCommitQueue({ clock }: World, options: CommitQueueOptions)
         );
       }
       isFlushing = false;
+      for (const due of blockReads.splice(0)) readBlocks(due);
       goOn();
     });
+  }
+
+  function readBlocks({ token, volume, lbas }: BlockRead): void {
+    if (isAlive()) tell({ kind: "blocks-read", token, blocks: store.readBlocks(volume, lbas) });
   }
 
   function read(token: number): void {
@@ -67,6 +85,14 @@ export function createCommitQueue({ clock }: World, options: CommitQueueOptions)
     commit(token, ops) {
       waiting.push({ token, ops });
       goOn();
+    },
+    readBlocks(token, volume, lbas) {
+      if (waiting.length > 0) {
+        blockReads.push({ token, volume, lbas });
+        return;
+      }
+      const span = draws.between(READ_BLOCKS_US.min, READ_BLOCKS_US.max);
+      clock.after(span, () => readBlocks({ token, volume, lbas }));
     },
     readAll(token) {
       reads.push(token);

@@ -9,6 +9,8 @@ export type ServiceId = string;
 /** 128 random bits as 32 hexadecimal digits, drawn by a driver, never by the core. */
 export type RandomId = string;
 
+export type GenerationKind = "joint" | "alone" | "forced" | "damaged";
+
 /**
  * One spell of a virtual machine's data history. Two generations are equal only if their ids are;
  * `n` (parent's n + 1) is for people.
@@ -16,7 +18,8 @@ export type RandomId = string;
 export interface Generation {
   readonly n: number;
   readonly id: RandomId;
-  readonly kind: "joint" | "alone";
+  /** `joint`: both hosts hold it. `alone`: one went on. `forced`, `damaged`: an operator booted a copy that might not have been current, or whole. */
+  readonly kind: GenerationKind;
   readonly by: HostId;
 }
 

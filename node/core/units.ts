@@ -12,4 +12,7 @@ export const SECTOR_SIZE = 512;
 /** Blocks in one extent of the intent log: 256 KiB, so that a 64 MiB volume has 256 bits. */
 export const BLOCKS_PER_EXTENT = 64;
 
+/** CRC-32 of a block of zeros: the sum of a block that was never written. */
+export const ZERO_BLOCK_SUM = 0xc71c_0011;
+
 export const extentOf = (lba: Lba): number => Math.floor(lba / BLOCKS_PER_EXTENT);

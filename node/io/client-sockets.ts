@@ -31,10 +31,14 @@ export interface ClientSockets {
   perform(effect: ClientEffect): void;
   /** Nothing more is read, and newcomers are reset. */
   stopIntake(): void;
+  /** The way back. */
+  resumeIntake(): void;
 }
 
 export function createClientSockets(dispatch: (input: SwitchInput) => void): ClientSockets {
   const sockets = new Map<SessionId, Socket>();
+  /** Those that the switch does not read now. */
+  const paused = new Set<SessionId>();
   let next: SessionId = randomInt(BEGINS) * BEGIN_STEP + 1;
   let isStopped = false;
 
@@ -48,6 +52,7 @@ export function createClientSockets(dispatch: (input: SwitchInput) => void): Cli
     socket.on("data", (bytes: Buffer) => dispatch({ kind: "client-data", session, bytes }));
     socket.on("end", () => dispatch({ kind: "client-fin", session }));
     socket.once("close", () => {
+      paused.delete(session);
       // False when the switch reset it.
       if (!sockets.delete(session)) return;
       const isComplete = socket.readableEnded && socket.writableFinished;
@@ -82,8 +87,10 @@ export function createClientSockets(dispatch: (input: SwitchInput) => void): Cli
           sockets.delete(session);
           return void socket.resetAndDestroy();
         case "pause-client":
+          paused.add(session);
           return void socket.pause();
         case "resume-client":
+          paused.delete(session);
           return isStopped ? undefined : void socket.resume();
         default:
           return unreachable(effect);
@@ -92,6 +99,10 @@ export function createClientSockets(dispatch: (input: SwitchInput) => void): Cli
     stopIntake() {
       isStopped = true;
       for (const socket of sockets.values()) socket.pause();
+    },
+    resumeIntake() {
+      isStopped = false;
+      for (const [session, socket] of sockets) if (!paused.has(session)) socket.resume();
     },
   };
 }

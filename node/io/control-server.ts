@@ -1,6 +1,7 @@
-/** The control channel (node/wire/control.ts): events to every harness that attaches, and its three requests. */
+/** The control channel (node/wire/control.ts): events to every harness that attaches, and its requests. */
+import type { OperatorCommand } from "../core/host/contract.ts";
 import type { Endpoint } from "../ports/process-file.ts";
-import { count, variants } from "../wire/checks.ts";
+import { type Check, count, flag, isRecord, name, oneOf, shape, variants } from "../wire/checks.ts";
 import type { ControlDone, ControlRequest } from "../wire/control.ts";
 import { type Parsed, refuse } from "../wire/parsed.ts";
 import { type GreetedServer, listenGreeted, type Self } from "./greeted-server.ts";
@@ -12,6 +13,10 @@ const REQUEST_BYTES_MAX = 4_096;
 export interface ControlHandlers {
   /** Calls `done` once nothing of this process is in flight. */
   quiesce(done: (fields: Fields) => void): void;
+  /** Undoes `quiesce`. */
+  release(): void;
+  /** False: this process obeys no operator. */
+  operate(command: OperatorCommand): boolean;
   status(): Fields;
   /** Calls `done`, then ends the process in good order. */
   stop(done: (fields: Fields) => void): void;
@@ -24,8 +29,24 @@ export interface ControlOptions {
   readonly handlers: ControlHandlers;
 }
 
+type Op = OperatorCommand["op"];
+
+const COMMANDS: { readonly [Name in Op]: Check<Extract<OperatorCommand, { op: Name }>> } = {
+  resolve: shape({ op: oneOf("resolve"), keep: name, damaged: flag }),
+  "force-boot": shape({ op: oneOf("force-boot"), damaged: flag, wallMs: count }),
+  "switch-over": shape({ op: oneOf("switch-over") }),
+  drain: shape({ op: oneOf("drain") }),
+};
+
+const command: Check<OperatorCommand> = (value) => {
+  if (!isRecord(value) || !Object.hasOwn(COMMANDS, String(value["op"]))) return "op";
+  return COMMANDS[value["op"] as Op](value);
+};
+
 const request = variants<ControlRequest>({
   quiesce: { id: count },
+  release: { id: count },
+  operator: { id: count, command },
   status: { id: count },
   stop: { id: count },
 });
@@ -50,6 +71,13 @@ export function serveControl({
     }
     const { kind, id } = parsed.value;
     switch (kind) {
+      case "release":
+        handlers.release();
+        answer(link, id, {});
+        return;
+      case "operator":
+        answer(link, id, { isObeyed: handlers.operate(parsed.value.command) });
+        return;
       case "quiesce":
         handlers.quiesce((fields) => answer(link, id, fields));
         return;

@@ -4,9 +4,15 @@
  */
 import { crc32 } from "node:zlib";
 import type { DiskContents, DiskOp } from "../core/disk/ops.ts";
-import { type BadBlock, createStore, type DiskStore } from "../core/disk/store.ts";
-import type { HostId, VmId } from "../core/identity.ts";
+import {
+  type BadBlock,
+  createStore,
+  type DiskStore,
+  type VerifiedBlock,
+} from "../core/disk/store.ts";
+import type { HostId, VmId, VolumeId } from "../core/identity.ts";
 import type { BootBlock, VolumeShape } from "../core/machine/entry.ts";
+import type { Lba } from "../core/units.ts";
 import { EndProcess } from "./end-process.ts";
 import type { FileDevice } from "./file-device.ts";
 
@@ -20,6 +26,12 @@ export interface HostDisk {
   readonly isIdle: boolean;
   /** `done` follows in the order of the calls. */
   commit(ops: readonly DiskOp[], done: (error: string | null) => void): void;
+  /** As they are with every commit given before; durable or not. */
+  readBlocks(
+    volume: VolumeId,
+    lbas: readonly Lba[],
+    done: (read: readonly VerifiedBlock[] | { readonly error: string }) => void,
+  ): void;
   /** Once every commit given before is durable. Blocks of a disk that cannot be read come as an error. */
   readAll(done: (read: VolumesRead | { readonly error: string }) => void): void;
 }
@@ -83,6 +95,12 @@ function createHostDisk(device: FileDevice, store: DiskStore, contents: DiskCont
       commits.push({ ops, done });
       goOn();
     },
+    readBlocks(volume, lbas, done) {
+      const read = (): void => done(attempt(() => store.readBlocks(volume, lbas)));
+      // What waits for the flush under way is not in the cache yet.
+      if (commits.length === 0) setImmediate(read);
+      else commits.push({ ops: [], done: read });
+    },
     readAll(done) {
       reads.push(() => done(readOrFail(store)));
       goOn();
@@ -91,10 +109,16 @@ function createHostDisk(device: FileDevice, store: DiskStore, contents: DiskCont
 }
 
 function readOrFail(store: DiskStore): VolumesRead | { readonly error: string } {
-  try {
+  return attempt(() => {
     const { blocks, bad } = store.readAll();
     // `blocks` go to the machine, and their buffers with them.
     return { blocks, bad: bad.map((block) => ({ ...block, data: block.data.slice() })) };
+  });
+}
+
+function attempt<Read>(read: () => Read): Read | { readonly error: string } {
+  try {
+    return read();
   } catch (error: unknown) {
     if (error instanceof Error && "code" in error) return { error: String(error.code) };
     throw error;

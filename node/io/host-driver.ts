@@ -11,6 +11,7 @@ import type { HostDisk } from "./host-disk.ts";
 import type { HostLinks } from "./host-links.ts";
 import type { MachineClient } from "./machine-client.ts";
 import type { Reporter } from "./reporter.ts";
+import type { SaveBlocks } from "./saved-blocks.ts";
 
 /** Ids given to the core at a time. */
 const IDS_AT_ONCE = 32;
@@ -32,6 +33,7 @@ export interface HostDriverOptions {
   readonly links: HostLinks;
   readonly machine: MachineClient;
   readonly reporter: Reporter;
+  readonly save: SaveBlocks;
 }
 
 export interface HostDriver {
@@ -111,6 +113,26 @@ function perform(effect: HostEffect, options: HostDriverOptions, loop: Loop): vo
       );
       return;
     }
+    case "read-blocks": {
+      const { token } = effect;
+      disk.readBlocks(effect.volume, effect.lbas, (read) =>
+        loop.dispatch(
+          "error" in read ? endOf(token, read.error) : { kind: "blocks-read", token, blocks: read },
+        ),
+      );
+      return;
+    }
+    case "save-blocks": {
+      const { token } = effect;
+      options.save(effect.page, effect.blocks, (saved) =>
+        loop.dispatch(
+          "error" in saved
+            ? { kind: "save-failed", token, code: saved.error }
+            : { kind: "blocks-saved", token, file: saved.file },
+        ),
+      );
+      return;
+    }
     case "machine-start":
       machine.start(effect.vmBoot, effect.blocks, effect.delay);
       return;
@@ -137,9 +159,11 @@ function perform(effect: HostEffect, options: HostDriverOptions, loop: Loop): vo
   }
 }
 
+const WORK: ReadonlySet<string> = new Set(["write", "wrote", "sums", "copy", "copied"]);
+
 function isWork(it: HostInput | HostEffect): boolean {
   if (it.kind === "peer-frame" || it.kind === "send-peer") {
-    return it.frame.body.kind === "write" || it.frame.body.kind === "wrote";
+    return WORK.has(it.frame.body.kind);
   }
   return it.kind === "commit" || it.kind === "machine-run" || it.kind === "machine-result";
 }

@@ -47,6 +47,7 @@ export interface HostLinks {
   close(place: Place, conn: number): void;
   /** Nothing more is read from the switches: clients' data waits there. */
   pauseSwitches(): void;
+  resumeSwitches(): void;
 }
 
 export interface HostLinksOptions {
@@ -91,7 +92,8 @@ export function createHostLinks(options: HostLinksOptions): HostLinks {
       if (link !== null) for (const bytes of encodeToSwitch(frame)) link.send(bytes);
     },
     close: (place, conn) => connections.find(place, conn)?.close(),
-    pauseSwitches: () => connections.pauseSwitches(),
+    pauseSwitches: () => connections.setSwitches("paused"),
+    resumeSwitches: () => connections.setSwitches("reading"),
   };
 }
 
@@ -100,7 +102,7 @@ interface Connections {
   attach(place: Place, createOn: (handlers: LinkHandlers) => Link): void;
   /** Null unless `conn` is this place's connection. */
   find(place: Place, conn: number): Link | null;
-  pauseSwitches(): void;
+  setSwitches(state: "paused" | "reading"): void;
 }
 
 interface Connection {
@@ -154,9 +156,13 @@ function createConnections(reporter: Reporter, events: LinkEvents): Connections 
       const connection = connections.get(keyOf(place));
       return connection?.conn === conn ? connection.link : null;
     },
-    pauseSwitches() {
-      isPaused = true;
-      for (const { place, link } of connections.values()) if (place.kind === "switch") link.pause();
+    setSwitches(state) {
+      isPaused = state === "paused";
+      for (const { place, link } of connections.values()) {
+        if (place.kind !== "switch") continue;
+        if (isPaused) link.pause();
+        else link.resume();
+      }
     },
   };
 }

@@ -15,6 +15,7 @@ import { createLagMeter } from "./lag-meter.ts";
 import { createMachineClient, type MachineClient } from "./machine-client.ts";
 import type { Fields } from "./reporter.ts";
 import type { RoleOptions, RunningRole } from "./running-process.ts";
+import { createSaver } from "./saved-blocks.ts";
 
 /** Work has ended when none began for so long: at least twice the longest round trip of the preset (a beat is half of it). */
 const QUIET_MS_MIN = 50;
@@ -69,6 +70,11 @@ export async function runHost(options: RoleOptions<HostFile>): Promise<RunningRo
   await vm.machine.loaded;
   return {
     quiesce: (done) => quiesce({ hosted, links, device, file }, done),
+    release: () => links.resumeSwitches(),
+    operate(command) {
+      for (const { driver } of hosted) driver.dispatch({ kind: "operator", command });
+      return true;
+    },
     farewell: () => undefined,
     status: () => ({
       ...statusOf(vm),
@@ -100,7 +106,8 @@ async function host(vmFile: VmFile, parts: HostParts): Promise<Hosted> {
     fatal,
   });
   const { peer } = config;
-  const driver = createHostDriver({ core, vm, peer, disk, links, machine, reporter });
+  const save = createSaver(file.diskFile, disk);
+  const driver = createHostDriver({ core, vm, peer, disk, links, machine, reporter, save });
   return { vm, peer, core, disk, machine, driver };
 }
 

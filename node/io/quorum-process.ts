@@ -65,6 +65,8 @@ export async function runQuorum({
   setInterval(() => lag.tick(monotonicMs()), LAG_PERIOD_MS);
   return {
     quiesce: (done) => done({}),
+    release: () => undefined,
+    operate: () => false,
     farewell: () => undefined,
     status: () => ({
       service,

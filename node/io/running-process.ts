@@ -13,7 +13,8 @@ export interface RoleOptions<File extends ProcessFile> {
 }
 
 /** A role that runs, as the control channel sees it. */
-export interface RunningRole extends Pick<ControlHandlers, "quiesce" | "status"> {
+export interface RunningRole
+  extends Pick<ControlHandlers, "quiesce" | "release" | "operate" | "status"> {
   /** Says what was not reported yet; the process ends next. */
   farewell(): void;
 }

@@ -72,6 +72,8 @@ export async function runSwitch({
       dispatch({ kind: "report" });
       done({});
     },
+    release: () => clients.resumeIntake(),
+    operate: () => false,
     farewell: () => dispatch({ kind: "report" }),
     status: () => ({
       switch: file.switch,

@@ -3,6 +3,8 @@
  * directly, so that no fault cuts the observer off. On attaching it receives every event since the process's start, then new ones.
  */
 
+import type { OperatorCommand } from "../core/host/contract.ts";
+
 /** A process's report. `atUs`: the machine's monotonic clock (process.hrtime), microseconds; `seq` counts from 1. */
 export interface ControlEvent {
   readonly kind: "event";
@@ -15,6 +17,10 @@ export interface ControlEvent {
 export type ControlRequest =
   /** Answered by `done` after everything of this process in flight is on its disk and no new work is taken in: for the audit. */
   | { readonly kind: "quiesce"; readonly id: number }
+  /** The way back: new work is taken in again. */
+  | { readonly kind: "release"; readonly id: number }
+  /** Hosts alone: answered by `done` when the host has it; what comes of it is an event `operator`. */
+  | { readonly kind: "operator"; readonly id: number; readonly command: OperatorCommand }
   /** Ask for a `done` with `fields` describing the process (right, copy, gen, derived state, positions, memory use, event-loop lag). */
   | { readonly kind: "status"; readonly id: number }
   /** End in good order: answered by `done`, then exit status 0. */

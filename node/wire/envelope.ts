@@ -20,6 +20,8 @@ const TYPE_AT = 4;
 export const FRAME_TYPE = {
   peer: 0x01,
   peerWrite: 0x02,
+  peerCopy: 0x03,
+  peerFetched: 0x04,
   quorumRequest: 0x11,
   quorumAnswer: 0x12,
   toSwitch: 0x21,

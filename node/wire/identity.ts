@@ -29,7 +29,7 @@ export const VOLUMES_MAX = 64;
 export const generation: Check<Generation> = shape<Generation>({
   n: count,
   id: randomId,
-  kind: oneOf("joint", "alone"),
+  kind: oneOf("joint", "alone", "forced", "damaged"),
   by: name,
 });
 
@@ -47,7 +47,7 @@ const copy = oneOf("in-sync", "ahead", "behind", "inconsistent", "blank");
 
 const volume = shape<VolumeShape>({ id: uint16, blocks: positive });
 
-const lineage = shape<Lineage>({ gen: generation, parent: orNull(generation) });
+export const lineage = shape<Lineage>({ gen: generation, parent: orNull(generation) });
 
 const peerMemory = shape<PeerMemory>({
   gen: orNull(generation),
@@ -73,6 +73,7 @@ export const page: Check<Page> = shape<Page>({
   startId: orNull(randomId),
   lastStartId: orNull(randomId),
   peer: orNull(peerMemory),
+  resyncFrom: orNull(generation),
   hold: orNull(
     shape<NonNullable<Page["hold"]>>({
       kind: oneOf("force", "split-brain", "discard", "down"),

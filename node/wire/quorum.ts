@@ -28,6 +28,7 @@ const request = variants<QuorumRequest>({
   watch: { gen: orNull(generation), right, seen: orNull(seenCounter) },
   register: { gen: generation, counter: count },
   claim: { from: generation, gen: generation, seen: orNull(seenCounter) },
+  override: { gen: generation },
   beat: {},
 });
 

@@ -66,7 +66,7 @@ const fromSwitchJson = variants<FromSwitchJson>({
 
 const OUTPUT_WORDS = ["accept", "data", "fin", "reset"] as const;
 const CLIENT_WORDS = ["open", "data", "fin", "reset"] as const;
-const KIND_WORDS = ["joint", "alone"] as const;
+const KIND_WORDS = ["joint", "alone", "forced", "damaged"] as const;
 
 /** Layout of `data`; the VM's name, the name in the generation and the bytes follow. */
 const OUT = {

@@ -6,10 +6,11 @@ import type { HostEffect } from "../../node/core/host/contract.ts";
 import { invariant, unreachable } from "../../node/core/invariant.ts";
 import type { Entry, GuestWrite, MachineOutput } from "../../node/core/machine/entry.ts";
 import type { QuorumEvent } from "../../node/core/quorum/service.ts";
-import { BLOCK_SIZE, type Milliseconds } from "../../node/core/units.ts";
+import { BLOCK_SIZE, type Milliseconds, ZERO_BLOCK_SUM } from "../../node/core/units.ts";
 import {
   after,
   at,
+  BLOCKS,
   type Disk,
   draw,
   type Guest,
@@ -57,6 +58,17 @@ function perform(world: World, host: WorldHost, effect: HostEffect): void {
     case "read-volumes":
       readVolumes(world, host, effect.token);
       return;
+    case "read-blocks":
+      readBlocks(world, host, effect);
+      return;
+    case "save-blocks": {
+      const { token } = effect;
+      world.saved.push({ host: host.name, blocks: effect.blocks });
+      later(world, host, COMMIT_MS, () =>
+        tell(world, host, { kind: "blocks-saved", token, file: "saved" }),
+      );
+      return;
+    }
     case "machine-start":
       startMachine(world, host, effect);
       return;
@@ -168,6 +180,29 @@ function apply(disk: Disk, op: DiskOp): void {
     default:
       unreachable(op);
   }
+}
+
+/** What each block of the disk holds. */
+export function sumsOf({ blocks }: Disk): Uint32Array {
+  const sums = new Uint32Array(BLOCKS).fill(ZERO_BLOCK_SUM);
+  for (const [lba, data] of blocks) sums[lba] = crc32(data);
+  return sums;
+}
+
+function readBlocks(
+  world: World,
+  host: WorldHost,
+  { token, lbas }: HostEffect & { kind: "read-blocks" },
+): void {
+  // Commits given before have landed by then.
+  later(world, host, Math.max(host.diskFreeAt - world.now, READ_MS), () => {
+    const blocks = lbas.map((lba) => {
+      const data = host.disk.blocks.get(lba) ?? new Uint8Array(BLOCK_SIZE);
+      const isBad = host.disk.rotten.has(lba);
+      return { volume: 0, lba, data, sum: crc32(data), isBad };
+    });
+    tell(world, host, { kind: "blocks-read", token, blocks });
+  });
 }
 
 function readVolumes(world: World, host: WorldHost, token: number): void {

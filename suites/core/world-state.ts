@@ -4,7 +4,7 @@ import type { HostNote } from "../../node/core/host/contract.ts";
 import { createHost, type HostCore } from "../../node/core/host/host.ts";
 import type { RandomId, VmBoot, VolumeId } from "../../node/core/identity.ts";
 import type { GuestWrite } from "../../node/core/machine/entry.ts";
-import type { PeerFrame } from "../../node/core/pair/frames.ts";
+import type { BlockRuns, PeerFrame } from "../../node/core/pair/frames.ts";
 import { blankPage, type Page } from "../../node/core/pair/page.ts";
 import { createQuorumService, type QuorumService } from "../../node/core/quorum/service.ts";
 import { type Timing, timingFor } from "../../node/core/timing.ts";
@@ -15,7 +15,8 @@ export type Way = "alink0" | "alink1" | "mgmt";
 
 export const WAYS: readonly Way[] = ["alink0", "alink1", "mgmt"];
 export const HOSTS: readonly Host[] = ["a", "b"];
-const VOLUMES = [{ id: 0, blocks: 1_024 }];
+export const BLOCKS = 1_024;
+const VOLUMES = [{ id: 0, blocks: BLOCKS }];
 const LAN_MS = 0.3;
 
 export interface Disk {
@@ -66,6 +67,7 @@ export interface World {
   readonly service: QuorumService;
   isServiceUp: boolean;
   readonly notes: { readonly time: Instant; readonly host: Host; readonly note: HostNote }[];
+  readonly saved: { readonly host: Host; readonly blocks: readonly BlockRuns[] }[];
   /** One way, for a frame sent now. */
   delay: (way: Way, from: Host) => Milliseconds;
   serviceDelay: Milliseconds;
@@ -95,6 +97,7 @@ export function createWorld(timing: Timing = timingFor({ peer: 0, quorum: 0 })):
     }),
     isServiceUp: true,
     notes: [],
+    saved: [],
     delay: () => LAN_MS,
     serviceDelay: LAN_MS,
     onSend: (frame) => frame,

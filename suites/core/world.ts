@@ -14,7 +14,7 @@
  */
 import type { RandomId } from "../../node/core/identity.ts";
 import type { Instant, Lba, Milliseconds } from "../../node/core/units.ts";
-import { closeEnd, tell, tellService, writeIn } from "./world-effects.ts";
+import { closeEnd, sumsOf, tell, tellService, writeIn } from "./world-effects.ts";
 import {
   after,
   at,
@@ -40,7 +40,7 @@ export function boot(world: World, name: Host): void {
   const { page, applied, intents, dirty } = structuredClone(host.disk);
   tell(world, world.hosts[name], {
     kind: "start",
-    disk: { page, applied, intents, dirty },
+    disk: { page, applied, intents, dirty, sums: new Map([[0, sumsOf(host.disk)]]), torn: [] },
     ids: draw(world, 64),
   });
   const { process } = host;

@@ -3,7 +3,7 @@ import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import type { Generation, VmBoot } from "../../node/core/identity.ts";
 import type { GuestWrite } from "../../node/core/machine/entry.ts";
-import type { HelloView, PeerBody, PeerFrame } from "../../node/core/pair/frames.ts";
+import type { CopiedBlock, HelloView, PeerBody, PeerFrame } from "../../node/core/pair/frames.ts";
 import type { Arbiter, Page } from "../../node/core/pair/page.ts";
 import type {
   QuorumAnswer,
@@ -32,7 +32,12 @@ const names = fc.array(name, { maxLength: 16 });
 const right = fc.constantFrom("open", "elected", "ceded", "sole", "none");
 const copy = fc.constantFrom("in-sync", "ahead", "behind", "inconsistent", "blank");
 const boot = record<VmBoot>({ id, n: count });
-const gen = record<Generation>({ n: count, id, kind: fc.constantFrom("joint", "alone"), by: name });
+const gen = record<Generation>({
+  n: count,
+  id,
+  kind: fc.constantFrom("joint", "alone", "forced", "damaged"),
+  by: name,
+});
 const arbiter = record<Arbiter>({ service: name, instance: id, counter: count });
 
 const page = record<Page>({
@@ -51,6 +56,7 @@ const page = record<Page>({
   startId: orNull(id),
   lastStartId: orNull(id),
   peer: orNull(record({ gen: orNull(gen), right, copy, starts: count, startId: orNull(id) })),
+  resyncFrom: orNull(gen),
   hold: orNull(
     record({
       kind: fc.constantFrom("force", "split-brain", "discard", "down"),
@@ -59,6 +65,14 @@ const page = record<Page>({
   ),
 });
 
+const volume = fc.nat(0xffff);
+const extentLists = fc.array(record({ volume, extents: fc.array(uint32) }), { maxLength: 3 });
+const blockRuns = fc.array(record({ volume, runs: fc.array(uint32) }), { maxLength: 3 });
+const block = record({
+  lba: uint32,
+  data: fc.uint8Array({ minLength: 4_096, maxLength: 4_096 }),
+}).map((content): CopiedBlock => ({ ...content, sum: crc32(content.data) }));
+
 const view = record<HelloView>({
   host: name,
   page,
@@ -66,8 +80,9 @@ const view = record<HelloView>({
   suspended: fc.boolean(),
   vmBoot: orNull(boot),
   applied: count,
-  intentCount: count,
-  dirtyEmpty: fc.boolean(),
+  lastWrite: count,
+  intents: extentLists,
+  digests: fc.array(uint32, { maxLength: 300 }),
   diskGood: fc.boolean(),
   protect: fc.boolean(),
   seen: names,
@@ -84,7 +99,7 @@ const write = record<Omit<GuestWrite, "sum">>({
 }).map((content): GuestWrite => ({ ...content, sum: crc32(content.data) }));
 
 const aboutGen = fc
-  .constantFrom("cede", "ceded", "paired", "not-now")
+  .constantFrom("cede", "ceded", "paired")
   .chain((kind) => gen.map((about): PeerBody => ({ kind, gen: about })));
 
 const peerBody: fc.Arbitrary<PeerBody> = fc.oneof(
@@ -103,9 +118,47 @@ const peerBody: fc.Arbitrary<PeerBody> = fc.oneof(
   record({ kind: is("write"), write }),
   record({ kind: is("wrote"), upTo: count, sums: fc.array(fc.tuple(count, uint32)) }),
   record({ kind: is("clean-to"), number: count }),
-  record({ kind: is("pair"), gen, parent: gen }),
+  record({
+    kind: is("pair"),
+    gen,
+    parent: gen,
+    history: fc.array(gen, { maxLength: 32 }),
+    vmBoot: orNull(boot),
+  }),
+  record({ kind: is("ready"), intents: extentLists }),
+  record({ kind: is("merged"), extents: extentLists }),
+  record({ kind: is("sums"), volume, first: uint32, sums: fc.array(uint32) }),
+  record({ kind: is("copy"), volume, blocks: fc.array(block, { maxLength: 3 }) }),
+  record({
+    kind: is("copied"),
+    volume,
+    blocks: fc.array(fc.tuple(uint32, uint32), { maxLength: 16 }),
+  }),
+  fc.constantFrom<PeerBody>(
+    { kind: "opened" },
+    { kind: "discard" },
+    { kind: "disk-dead" },
+    { kind: "leave" },
+  ),
+  record({
+    kind: is("maps"),
+    base: orNull(record({ gen, parent: orNull(gen) })),
+    dirty: blockRuns,
+    intents: extentLists,
+  }),
+  record({ kind: is("mapped"), blocks: blockRuns }),
+  record({ kind: is("fetch"), volume, lba: uint32 }),
+  fc.tuple(volume, uint32, orNull(block)).map(
+    ([of, lba, found]): PeerBody => ({
+      kind: "fetched",
+      volume: of,
+      lba: found?.lba ?? lba,
+      block: found,
+    }),
+  ),
+  record({ kind: is("handover"), vmBoot: boot }),
   aboutGen,
-  record({ kind: is("armed"), gen, arbiter }),
+  record({ kind: is("armed"), gen, arbiter: orNull(arbiter) }),
   record({ kind: is("bye"), reason: fc.string({ unit: "binary", maxLength: 100 }) }),
 );
 
@@ -136,6 +189,7 @@ export const quorumRequest: fc.Arbitrary<QuorumFrame<QuorumRequest>> = record({
     record({ kind: is("watch"), gen: orNull(gen), right, seen }),
     record({ kind: is("register"), gen, counter: count }),
     record({ kind: is("claim"), from: gen, gen, seen }),
+    record({ kind: is("override"), gen }),
     record({ kind: is("beat") }),
   ),
 });

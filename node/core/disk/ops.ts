@@ -35,4 +35,20 @@ export interface DiskContents {
   /** Set bits per volume; an unreadable bitmap sector counts as all set. */
   readonly intents: ReadonlyMap<VolumeId, ReadonlySet<number>>;
   readonly dirty: ReadonlyMap<VolumeId, ReadonlySet<Lba>>;
+  /**
+   * CRC-32 of what each block holds, by address; the reader may keep and change it. Where a power failure may have torn a write (extents whose
+   * intent bit is set; every extent of a copy in resync) it is computed from the bytes, elsewhere the checksum table's word counts.
+   */
+  readonly sums: ReadonlyMap<VolumeId, Uint32Array>;
+  /** Blocks there whose table entry does not match their bytes. */
+  readonly torn: readonly ReadBlock[];
+}
+
+/** A block as it is on the disk. */
+export interface ReadBlock {
+  readonly volume: VolumeId;
+  readonly lba: Lba;
+  readonly data: Uint8Array;
+  /** CRC-32 of `data`. */
+  readonly sum: number;
 }

@@ -1,5 +1,5 @@
 /** The metadata page's JSON, checked field by field. */
-import type { Generation, VmBoot } from "../identity.ts";
+import type { Generation, GenerationKind, VmBoot } from "../identity.ts";
 import type { VolumeShape } from "../machine/entry.ts";
 import type { Arbiter, CopyState, Hold, Lineage, Page, PeerMemory, Right } from "../pair/page.ts";
 import {
@@ -17,6 +17,7 @@ import {
 
 const RIGHTS: readonly Right[] = ["open", "elected", "ceded", "sole", "none"];
 const COPIES: readonly CopyState[] = ["in-sync", "ahead", "behind", "inconsistent", "blank"];
+const GENERATION_KINDS: readonly GenerationKind[] = ["joint", "alone", "forced", "damaged"];
 const HOLDS: readonly Hold[] = ["force", "split-brain", "discard", "down"];
 
 export function parsePage(json: string): Fit<Page> {
@@ -36,6 +37,7 @@ export function parsePage(json: string): Fit<Page> {
     startId: orNullText(fields, "startId"),
     lastStartId: orNullText(fields, "lastStartId"),
     peer: orNull(fields, "peer", peerMemoryOf),
+    resyncFrom: orNull(fields, "resyncFrom", generationOf),
     hold: orNull(fields, "hold", holdOf),
   }));
 }
@@ -50,7 +52,7 @@ function generationOf(value: unknown): Generation {
   return {
     n: integer(fields, "n", 0),
     id: text(fields, "id"),
-    kind: oneOf(fields, "kind", ["joint", "alone"]),
+    kind: oneOf(fields, "kind", GENERATION_KINDS),
     by: text(fields, "by"),
   };
 }

@@ -9,7 +9,7 @@ import type { VolumeId } from "../identity.ts";
 import { invariant, unreachable } from "../invariant.ts";
 import type { BootBlock } from "../machine/entry.ts";
 import { blankPage, type Page } from "../pair/page.ts";
-import { BLOCK_SIZE, type Lba, SECTOR_SIZE } from "../units.ts";
+import { BLOCK_SIZE, extentOf, type Lba, SECTOR_SIZE, ZERO_BLOCK_SUM } from "../units.ts";
 import { type Bitmap, bitmapSectors, openBitmap } from "./bitmap.ts";
 import {
   type DiskIdentity,
@@ -21,7 +21,7 @@ import {
   type VmLayout,
   type VolumeLayout,
 } from "./layout.ts";
-import type { DiskContents, DiskOp } from "./ops.ts";
+import type { DiskContents, DiskOp, ReadBlock } from "./ops.ts";
 import { parsePage } from "./parse-page.ts";
 import {
   type Crc32,
@@ -34,6 +34,7 @@ import {
   SUPER_MAGIC,
 } from "./slots.ts";
 import { openSums, readSums, type SumTable, sumTableSize } from "./sums.ts";
+import { type VerifiedVolume, verifyVolume } from "./verify.ts";
 
 /** A disk with a volatile cache. */
 export interface DiskBytes {
@@ -43,13 +44,11 @@ export interface DiskBytes {
   write(offset: number, bytes: Uint8Array): void;
 }
 
-export interface BadBlock {
-  readonly volume: VolumeId;
-  readonly lba: Lba;
-  /** As read: what the disk holds, not what was once written. */
-  readonly data: Uint8Array;
-  /** CRC-32 of `data`. */
-  readonly sum: number;
+export type BadBlock = ReadBlock;
+
+export interface VerifiedBlock extends ReadBlock {
+  /** Its checksum, address or entry is wrong. */
+  readonly isBad: boolean;
 }
 
 export type OpenResult =
@@ -69,6 +68,8 @@ export interface DiskStore {
    * Every block ever written, by volume and address. Blocks whose checksum, address or entry is wrong are in both lists. A block with
    * an empty entry was never written, whatever its bytes are: a first write whose entry never arrived did not happen.
    */
+  /** These blocks of a volume, in the order asked for. One that was never written is whole and all zero. */
+  readBlocks(volume: VolumeId, lbas: readonly Lba[]): readonly VerifiedBlock[];
   readAll(): { readonly blocks: readonly BootBlock[]; readonly bad: readonly BadBlock[] };
 }
 
@@ -105,6 +106,10 @@ export function createStore(raw: DiskBytes, crc32: Crc32, identity: DiskIdentity
     apply: (ops) => {
       invariant(disk !== null, "a disk is opened before it is written");
       applyAll(medium, disk, ops);
+    },
+    readBlocks: (volume, lbas) => {
+      invariant(disk !== null, "a disk is opened before it is read");
+      return readSome(medium, volumeOf(disk, volume).layout, lbas);
     },
     readAll: () => {
       invariant(disk !== null, "a disk is opened before it is read");
@@ -183,6 +188,9 @@ function load(
     appliedSequence: applied?.sequence ?? 0,
     volumes,
   };
+  const verified = new Map(
+    Array.from(volumes, ([id, volume]) => [id, verify(medium, volume, page)] as const),
+  );
   // A record of another boot than the page's says nothing of this copy.
   const isCounted = applied !== null && applied.boot === page?.vmBoot?.id;
   const contents: DiskContents = {
@@ -190,8 +198,21 @@ function load(
     applied: isCounted ? { boot: applied.boot, number: applied.number } : null,
     intents: new Map(Array.from(volumes, ([id, volume]) => [id, volume.intents.indices()])),
     dirty: new Map(Array.from(volumes, ([id, volume]) => [id, volume.dirty.indices()])),
+    sums: new Map(Array.from(verified, ([id, { sums }]) => [id, sums])),
+    torn: Array.from(verified.values()).flatMap(({ torn }) => torn),
   };
   return { disk, contents };
+}
+
+/** A copy in resync takes blocks whose extents no intent names: all of it is suspect. So is one whose page is lost. */
+function verify({ raw, crc32 }: Medium, volume: OpenVolume, page: Page | null): VerifiedVolume {
+  const intents = volume.intents.indices();
+  const isAll = page === null || page.copy === "inconsistent";
+  return verifyVolume(
+    { read: raw.read.bind(raw), crc32 },
+    volume.layout,
+    (lba) => isAll || intents.has(extentOf(lba)),
+  );
 }
 
 /**
@@ -303,6 +324,24 @@ function readVolumes(
     }
   }
   return { blocks, bad };
+}
+
+function readSome(
+  { raw, crc32 }: Medium,
+  { volume, blocks, sums, data: start }: VolumeLayout,
+  lbas: readonly Lba[],
+): readonly VerifiedBlock[] {
+  const entryAt = readSums(crc32, raw.read(sums, sumTableSize(blocks)), volume);
+  return lbas.map((lba) => {
+    const entry = entryAt(lba);
+    if (entry.kind === "never-written") {
+      const data = new Uint8Array(BLOCK_SIZE);
+      return { volume, lba, data, sum: ZERO_BLOCK_SUM, isBad: false };
+    }
+    const data = raw.read(start + BLOCK_SIZE * lba, BLOCK_SIZE);
+    const sum = crc32(data);
+    return { volume, lba, data, sum, isBad: entry.kind === "bad" || entry.sum !== sum };
+  });
 }
 
 function volumeOf(disk: OpenDisk, id: VolumeId): OpenVolume {

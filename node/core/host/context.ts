@@ -5,7 +5,7 @@ import type { RandomId } from "../identity.ts";
 import { invariant } from "../invariant.ts";
 import type { CopyState, Page, Right } from "../pair/page.ts";
 import type { HostEffect, HostNote } from "./contract.ts";
-import type { AfterPage, Continuation, HostState, OpenSession } from "./state.ts";
+import type { AfterPage, Continuation, HostState, OpenSession, ReadContinuation } from "./state.ts";
 
 export function emit(host: HostState, effect: HostEffect): void {
   host.out.push(effect);
@@ -19,6 +19,11 @@ export function mark(host: HostState, name: string): void {
   emit(host, { kind: "mark", mark: name });
 }
 
+/** This host is to go on alone, as if the peer were lost. */
+export function barPeer(host: HostState, why: string): void {
+  host.peerBarred = { why, since: host.now };
+}
+
 /** Ids are drawn by the driver; below half a stock the core asks for more. */
 export function drawId(host: HostState): RandomId {
   const id = host.ids.pop();
@@ -30,8 +35,18 @@ export function drawId(host: HostState): RandomId {
 export function commit(host: HostState, ops: readonly DiskOp[], then: Continuation): number {
   const token = host.nextToken;
   host.nextToken += 1;
+  if (!host.isDiskGood) return token;
+  if (host.commits.size === 0) host.diskSilentFor = 0;
   host.commits.set(token, then);
   emit(host, { kind: "commit", token, ops });
+  return token;
+}
+
+/** Reads come back as an event with this token. */
+export function expectRead(host: HostState, then: ReadContinuation): number {
+  const token = host.nextToken;
+  host.nextToken += 1;
+  host.reads.set(token, then);
   return token;
 }
 
@@ -42,6 +57,7 @@ export function persistPage(
   after: AfterPage,
   ops: readonly DiskOp[] = [],
 ): void {
+  if (!host.isDiskGood) return;
   host.pageNext = page;
   host.pages.push({ page, after, ops });
   if (host.pages.length === 1) writeNextPage(host);
@@ -79,6 +95,30 @@ export function isRightMoving(host: HostState): boolean {
     host.page.copy !== host.pageNext.copy ||
     host.page.gen?.id !== host.pageNext.gen?.id
   );
+}
+
+/**
+ * The session, if the VM's writes travel in it: at par, over the peer's copy, and in a resync from the moment when the maps are one.
+ */
+export function flowSession(host: HostState): OpenSession | null {
+  const { session } = host;
+  if (session.kind !== "open") return null;
+  switch (session.verdict.kind) {
+    case "par":
+    case "redirect":
+      return session;
+    case "resync":
+      return isFlowing(session) ? session : null;
+    default:
+      return null;
+  }
+}
+
+function isFlowing({ resync }: OpenSession): boolean {
+  if (resync === null) return false;
+  return resync.side === "source"
+    ? resync.phase === "copying"
+    : resync.phase === "merging" || resync.phase === "receiving";
 }
 
 /** The session, if it is open and its hosts are at par. */

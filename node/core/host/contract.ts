@@ -2,10 +2,11 @@
  * The host core's border: events in, effects out. A driver performs the effects of one step in their order without awaiting any;
  * completions come back as events. The same core runs under the real driver (node/io) and the simulator (harness/sim).
  */
-import type { DiskContents, DiskOp } from "../disk/ops.ts";
+import type { DiskContents, DiskOp, ReadBlock } from "../disk/ops.ts";
 import type { HostId, RandomId, ServiceId, VmBoot, VmId, VolumeId } from "../identity.ts";
 import type { BootBlock, Entry, MachineResult, VolumeShape } from "../machine/entry.ts";
-import type { PathId, PeerFrame } from "../pair/frames.ts";
+import type { BlockRuns, PathId, PeerFrame } from "../pair/frames.ts";
+import type { Page } from "../pair/page.ts";
 import type { QuorumAnswer, QuorumFrame, QuorumRequest } from "../quorum/messages.ts";
 import type { FromSwitch, ToSwitch } from "../switch/frames.ts";
 import type { Timing } from "../timing.ts";
@@ -95,6 +96,16 @@ export type HostEvent = { readonly now: Instant } & (
         readonly sum: number;
       }[];
     }
+  /** Answer to `read-blocks`, in the order asked for. */
+  | {
+      readonly kind: "blocks-read";
+      readonly token: number;
+      readonly blocks: readonly (ReadBlock & { readonly isBad: boolean })[];
+    }
+  /** Answer to `save-blocks`: durable outside the disk. */
+  | { readonly kind: "blocks-saved"; readonly token: number; readonly file: string }
+  | { readonly kind: "save-failed"; readonly token: number; readonly code: string }
+  | { readonly kind: "operator"; readonly command: OperatorCommand }
   | { readonly kind: "machine-ready"; readonly vmBoot: VmBoot }
   | { readonly kind: "machine-result"; readonly vmBoot: VmBoot; readonly result: MachineResult }
 );
@@ -125,6 +136,20 @@ export type HostEffect =
   | { readonly kind: "commit"; readonly token: number; readonly ops: readonly DiskOp[] }
   /** Reads and verifies every block ever written, over all volumes. */
   | { readonly kind: "read-volumes"; readonly token: number }
+  /** Reads blocks as they are with every commit given before; `isBad` when table and bytes disagree. */
+  | {
+      readonly kind: "read-blocks";
+      readonly token: number;
+      readonly volume: VolumeId;
+      readonly lbas: readonly Lba[];
+    }
+  /** Writes these blocks, their sums and the page to a new file beside the disk, flushed. */
+  | {
+      readonly kind: "save-blocks";
+      readonly token: number;
+      readonly page: Page;
+      readonly blocks: readonly BlockRuns[];
+    }
   /** Starts a machine on these blocks; `machine-ready` follows, not before `delay` ms. Replaces a machine that runs. */
   | {
       readonly kind: "machine-start";
@@ -179,7 +204,35 @@ export type HostNote =
       readonly why: string;
     }
   | { readonly what: "state"; readonly derived: DerivedState }
+  | {
+      readonly what: "resync";
+      readonly state: ResyncNote;
+      readonly isFull: boolean;
+      readonly percent: number;
+    }
+  /** What became of an operator's command. */
+  | {
+      readonly what: "operator";
+      readonly op: OperatorCommand["op"];
+      readonly state: "accepted" | "done" | "refused";
+      readonly why: string;
+    }
+  | { readonly what: "saved"; readonly file: string; readonly blocks: number }
   | { readonly what: "alert"; readonly code: string; readonly detail: string };
+
+/** `progress` at every tenth. `percent`: of the extents that had to be looked at. */
+export type ResyncNote = "started" | "progress" | "done" | "interrupted";
+
+/** What an operator may ask of one host. */
+export type OperatorCommand =
+  /** After a split brain: whose copy stays. `damaged`: even if it is inconsistent. */
+  | { readonly op: "resolve"; readonly keep: HostId; readonly damaged: boolean }
+  /** Boots this copy without peer and arbiter. `wallMs`: wall clock, for the page. */
+  | { readonly op: "force-boot"; readonly damaged: boolean; readonly wallMs: number }
+  /** Moves the VM to the peer. */
+  | { readonly op: "switch-over" }
+  /** Moves everything away, then leaves the pair. */
+  | { readonly op: "drain" };
 
 /** What people see. */
 export type DerivedState =

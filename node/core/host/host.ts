@@ -3,31 +3,34 @@
  * awaits none of them.
  */
 
+import type { DiskOp } from "../disk/ops.ts";
 import type { RandomId, VmBoot, VolumeId } from "../identity.ts";
 import { invariant, unreachable } from "../invariant.ts";
-import { takeMirrored, takeWrote, tidyIntents } from "../mirror/mirror.ts";
-import { markIntentsDirty, UNKNOWN_WRITE } from "../mirror/writer.ts";
+import { openBook } from "../mirror/book.ts";
+import { markIntentsDirty, UNKNOWN_WRITE } from "../mirror/dirty.ts";
+import { tidyIntents } from "../mirror/mirror.ts";
 import { serviceDown, takeAnswer } from "../pair/answers.ts";
 import { cancelClaim } from "../pair/claims.ts";
-import { closeSession } from "../pair/close.ts";
-import type { PathId, PeerFrame } from "../pair/frames.ts";
-import { mayIntake, takeBeat, takeBeatOk } from "../pair/lease.ts";
+import type { PathId } from "../pair/frames.ts";
+import { takePeerFrame } from "../pair/incoming.ts";
+import { mayIntake } from "../pair/lease.ts";
 import { blankPage, type CopyState, type Page, type Right } from "../pair/page.ts";
 import { countSilence, pathOf } from "../pair/paths.ts";
 import { pursue } from "../pair/pursue.ts";
 import { isLower } from "../pair/send.ts";
 import { beatServices, serviceOf, serviceUp } from "../pair/services.ts";
-import { acceptFrame, pathClosed, takeHello } from "../pair/session.ts";
-import { takeArmed, takeCede, takeCeded, takePair, takePaired } from "../pair/steps.ts";
+import { pathClosed } from "../pair/session.ts";
 import type { Instant } from "../units.ts";
 import { machineReady, volumesRead } from "./boot.ts";
 import { commit, copyOf, drawId, mark, note, rightOf } from "./context.ts";
 import type { DerivedState, HostConfig, HostEffect, HostEvent } from "./contract.ts";
-import { committed } from "./durable.ts";
+import { diskFailed, watchDisk } from "./dead-disk.ts";
+import { blocksRead, blocksSaved, committed } from "./durable.ts";
 import { initialState } from "./initial.ts";
 import { announceTo, takeSwitchFrame } from "./lan.ts";
+import { takeCommand } from "./operator.ts";
 import type { HostState } from "./state.ts";
-import { machineResult, stopVm } from "./vm.ts";
+import { machineResult } from "./vm.ts";
 
 /** A look inside for invariants, status and tests. Nothing in it may be changed. */
 export interface HostPeek {
@@ -119,6 +122,16 @@ function take(host: HostState, event: HostEvent): void {
     case "volumes-read":
       volumesRead(host, event);
       return;
+    case "blocks-read":
+      blocksRead(host, event);
+      return;
+    case "blocks-saved":
+    case "save-failed":
+      blocksSaved(host, event);
+      return;
+    case "operator":
+      takeCommand(host, event.command);
+      return;
     case "machine-ready":
       machineReady(host, event);
       return;
@@ -138,11 +151,12 @@ function start(host: HostState, event: HostEvent & { kind: "start" }): void {
   host.promiseUntil = host.now + config.timing.claimWait;
   const identity = { cluster: config.cluster, vm: config.vm, volumes: config.volumes };
   if (disk.page === null) {
-    host.barred = { by: "verdict", why: "T7" };
+    mark(host, "both-pages-bad");
     note(host, { what: "alert", code: "quarantine", detail: "both metadata pages are unreadable" });
   }
   const found: Page = disk.page ?? { ...blankPage(identity), copy: "inconsistent" };
   host.page = found;
+  host.mirror.sumsHere = openBook(config.volumes, disk.sums);
   for (const [volume, extents] of disk.intents) {
     const unknown = [...extents].map(
       (extent) => [extent, { lastWrite: UNKNOWN_WRITE, lastAt: host.now }] as const,
@@ -159,7 +173,10 @@ function start(host: HostState, event: HostEvent & { kind: "start" }): void {
     startId: drawId(host),
     lastStartId: found.startId,
   };
-  const ops = found.right === "sole" ? markIntentsDirty(host) : [];
+  if (disk.torn.length > 0) mark(host, "torn-blocks-sealed");
+  // A write that the power failure tore was never acknowledged; what is there now is what there is, so its sum is made true.
+  const ops: DiskOp[] = disk.torn.map((block) => ({ op: "block", ...block }));
+  if (found.right === "sole") ops.push(...markIntentsDirty(host));
   host.pageNext = page;
   host.pages.push({ page, after: { kind: "nothing" }, ops });
   commit(host, [...ops, { op: "page", page }], { kind: "started" });
@@ -169,8 +186,9 @@ function start(host: HostState, event: HostEvent & { kind: "start" }): void {
 const TIDY_EVERY = 250;
 
 function tick(host: HostState): void {
-  countSilence(host);
+  const counted = countSilence(host);
   if (!host.isStarted) return;
+  watchDisk(host, counted);
   beatServices(host);
   if (host.now - host.tidyAt < TIDY_EVERY) return;
   host.tidyAt = host.now;
@@ -203,64 +221,6 @@ function pathRefused(host: HostState, id: PathId): void {
   if (path !== undefined && path.conn === null) path.isRefused = true;
 }
 
-function takePeerFrame(host: HostState, id: PathId, conn: number, frame: PeerFrame): void {
-  const path = pathOf(host, id);
-  if (path?.conn !== conn || frame.vm !== host.config.vm) {
-    mark(host, "frame-of-a-dead-connection");
-    return;
-  }
-  const { body, from } = frame;
-  if (body.kind === "hello") {
-    takeHello(host, path, body);
-    return;
-  }
-  const session = acceptFrame(host, path, frame);
-  if (session === null) return;
-  switch (body.kind) {
-    case "opened":
-      return;
-    case "beat":
-      takeBeat(host, session, path, body);
-      return;
-    case "beat-ok":
-      takeBeatOk(host, session, body);
-      return;
-    case "write":
-      takeMirrored(host, body.write);
-      return;
-    case "wrote":
-      takeWrote(host, body);
-      return;
-    case "clean-to":
-      host.mirror.cleanTo = Math.max(host.mirror.cleanTo, body.number);
-      return;
-    case "cede":
-      takeCede(host, session, body, from);
-      return;
-    case "ceded":
-      takeCeded(host, session, body, from);
-      return;
-    case "pair":
-      takePair(host, session, body, from);
-      return;
-    case "paired":
-      takePaired(host, session, body, from);
-      return;
-    case "armed":
-      takeArmed(host, session, body, from);
-      return;
-    case "not-now":
-      mark(host, "not-now");
-      return;
-    case "bye":
-      closeSession(host, `the peer said bye: ${body.reason}`);
-      host.helloAt = host.now;
-      return;
-    default:
-      unreachable(body);
-  }
-}
-
 function takeService(
   host: HostState,
   event: HostEvent & { kind: "service-up" | "service-down" | "service-frame" },
@@ -283,15 +243,6 @@ function takeSwitch(
   } else if (event.kind === "switch-down") {
     if (isCurrent) host.switches.delete(event.switch);
   } else if (isCurrent) takeSwitchFrame(host, event.switch, event.frame);
-}
-
-/** A disk that failed once counts as dead for this VM. */
-function diskFailed(host: HostState, code: string): void {
-  host.isDiskGood = false;
-  host.pendingHello = null;
-  note(host, { what: "alert", code: "disk-dead", detail: code });
-  stopVm(host, "the disk failed");
-  closeSession(host, "the disk failed");
 }
 
 function peekOf(host: HostState): HostPeek {

@@ -1,3 +1,4 @@
+import { openBook } from "../mirror/book.ts";
 import { blankPage } from "../pair/page.ts";
 import type { HostConfig } from "./contract.ts";
 import type { HostState, MirrorState } from "./state.ts";
@@ -19,6 +20,8 @@ export function initialState(config: HostConfig): HostState {
     ids: [],
     nextToken: 1,
     commits: new Map(),
+    reads: new Map(),
+    diskSilentFor: 0,
     paths: config.paths.map((path) => ({
       config: path,
       conn: null,
@@ -47,26 +50,42 @@ export function initialState(config: HostConfig): HostState {
     claim: null,
     claimAt: 0,
     mustRearm: false,
-    isPeerBarred: false,
+    peerBarred: null,
+    isPeerGone: false,
+    rejoin: { wait: config.timing.rejoin, lostAt: 0, startId: null },
+    handover: null,
+    isDraining: false,
+    mustTellDiscard: false,
+    preferredSeenSince: null,
     arbiterUnseenSince: null,
     tidyAt: 0,
     vm: { kind: "none" },
-    mirror: emptyMirror(),
+    mirror: emptyMirror(config),
     derived: "starting",
     out: [],
   };
 }
 
-function emptyMirror(): MirrorState {
+function emptyMirror(config: HostConfig): MirrorState {
   return {
-    writer: { queue: [], round: null, durable: 0 },
+    writer: {
+      queue: [],
+      round: null,
+      durable: 0,
+      pending: new Map(),
+      mirrored: new Set(),
+      isHeld: false,
+    },
     intents: new Map(),
     dirty: new Map(),
+    sumsHere: openBook(config.volumes, new Map()),
+    suspect: new Map(),
     unacked: [],
     peerDurable: 0,
     sums: new Map(),
     flushEnds: [],
     lastWrite: 0,
+    wroteAt: 0,
     flushes: 0,
     completed: 0,
     completedFlush: 0,

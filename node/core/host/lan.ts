@@ -24,7 +24,7 @@ export function sendOutput(
   output: MachineOutput,
   intakeAt: number,
 ): void {
-  const { gen } = host.page;
+  const gen = vm.overGen ?? host.page.gen;
   if (gen === null) return;
   const { session, position, what, bytes } = output;
   forward(host, vm, session, {
@@ -42,7 +42,7 @@ export function sendOutput(
 
 /** Announces once the boot has run, and again whenever the generation changes. */
 export function announceIfDue(host: HostState, vm: RunningVm): void {
-  const { gen } = host.page;
+  const gen = vm.overGen ?? host.page.gen;
   if (gen === null || vm.last === 0 || (vm.isBusy && !vm.isAnnounced) || vm.announcedGen === gen.id)
     return;
   vm.announcedGen = gen.id;
@@ -53,7 +53,7 @@ export function announceIfDue(host: HostState, vm: RunningVm): void {
 }
 
 export function announceTo(host: HostState, vm: RunningVm, id: SwitchId): void {
-  const { gen } = host.page;
+  const gen = vm.overGen ?? host.page.gen;
   if (gen === null) return;
   const announcement = {
     vm: host.config.vm,

@@ -1,8 +1,9 @@
 /** Everything a host core holds in memory for one VM. Mutated in place by the modules of pair/, mirror/ and host/. */
 import type { DiskOp } from "../disk/ops.ts";
-import type { Generation, RandomId, ServiceId, VmBoot, VolumeId } from "../identity.ts";
+import type { Generation, HostId, RandomId, ServiceId, VmBoot, VolumeId } from "../identity.ts";
 import type { BootBlock, GuestWrite, MachineOutput, SessionId } from "../machine/entry.ts";
-import type { HelloView, PathId } from "../pair/frames.ts";
+import type { SumBook } from "../mirror/book.ts";
+import type { ExtentList, HelloView, PathId } from "../pair/frames.ts";
 import type { Page, Right } from "../pair/page.ts";
 import type { Verdict } from "../pair/reconnect.ts";
 import type { QuorumRecord } from "../quorum/messages.ts";
@@ -68,6 +69,7 @@ export interface OpenSession {
   readonly id: RandomId;
   readonly path: PathId;
   readonly conn: number;
+  readonly openedAt: Instant;
   /** Becomes `par` when a pairing ends. */
   verdict: Verdict;
   sent: number;
@@ -83,7 +85,44 @@ export interface OpenSession {
   step: PendingStep | null;
   /** A `cede` that came while a page was on its way. */
   heldCede: { readonly gen: Generation; readonly from: RandomId | null } | null;
+  /** Who boots, and beats while none runs: the preferred host, or the one that a handover named. */
+  turn: HostId;
+  resync: SourceResync | TargetResync | null;
+  /** The peer asked to be left alone: this host is to be elected, and goes on by itself. */
+  isLeaving: boolean;
+  isLeaveSaid: boolean;
+  /** Of a `discard` verdict: the loser has named what it holds. */
+  mapsSaid: boolean;
 }
+
+/** `await-ready`: the target steps down. `merging`: the maps are on their way to the disk. `copying`: writes to clean blocks are mirrored. */
+export interface SourceResync {
+  readonly side: "source";
+  readonly isFull: boolean;
+  phase: "await-ready" | "merging" | "copying";
+  /** Of the target. */
+  intents: readonly ExtentList[] | null;
+  /** Extents whose sums the target has not told yet. */
+  readonly unseen: Set<BlockKey>;
+  /** Extents at the beginning. */
+  total: number;
+  saidTenth: number;
+  /** Blocks known to differ, not yet read. */
+  queue: BlockKey[];
+  /** Blocks being read, or sent and not answered. Touched: written meanwhile. */
+  readonly copying: Map<BlockKey, { isTouched: boolean }>;
+}
+
+/** `stopping`: writes of an older session are on their way to the disk. `merging`: the page `inconsistent` is. */
+export interface TargetResync {
+  readonly side: "target";
+  phase: "stopping" | "stepping-down" | "await-merged" | "merging" | "receiving";
+  /** Whose sums the source asked for with `merged`. */
+  extents: readonly ExtentList[];
+}
+
+/** A block of any volume as one number. */
+export type BlockKey = number;
 
 export interface PendingHello {
   readonly path: PathId;
@@ -108,7 +147,9 @@ export type VmState =
       readonly vmBoot: VmBoot;
       readonly readToken: number;
       isPageDurable: boolean;
-      blocks: readonly BootBlock[] | null;
+      blocks: BootBlock[] | null;
+      /** Blocks asked of the peer, since they do not match their checksums here. */
+      readonly rotten: Map<BlockKey, number>;
       isStarted: boolean;
     }
   | RunningVm;
@@ -136,11 +177,18 @@ export interface RunningVm {
   readonly sent: Map<SessionId, MachineOutput[]>;
   readonly switchOf: Map<SessionId, SwitchId>;
   announcedGen: RandomId | null;
+  /** Generation of the peer over whose copy the VM runs; null: it runs over its own. */
+  overGen: Generation | null;
 }
 
 export interface ExtentIntent {
   lastWrite: number;
   lastAt: Instant;
+}
+
+/** A running VM that is to stop at a point where nothing is under way: for the peer to boot it, and perhaps to leave. */
+export interface HandoverState {
+  readonly op: "switch-over" | "drain";
 }
 
 export interface WriterState {
@@ -153,6 +201,12 @@ export interface WriterState {
   } | null;
   /** Every write up to this number of the copy's boot is durable here. */
   durable: number;
+  /** Writes queued or under way, by block: how many. */
+  readonly pending: Map<BlockKey, number>;
+  /** Numbers of writes not yet durable here that a resync mirrors: they need no dirty bit. */
+  readonly mirrored: Set<number>;
+  /** A target takes nothing onto its disk until its page says `inconsistent`. */
+  isHeld: boolean;
 }
 
 export interface MirrorState {
@@ -160,6 +214,10 @@ export interface MirrorState {
   /** Set bits, durable or on their way; removed when the clearing is given to the disk. */
   readonly intents: Map<VolumeId, Map<number, ExtentIntent>>;
   readonly dirty: Map<VolumeId, Set<number>>;
+  /** CRC-32 of what each block of this copy holds, as given to the disk. */
+  sumsHere: SumBook;
+  /** Extents that differ from the peer's and that no map marks; they become dirty with the next `sole` page or resync. */
+  readonly suspect: Map<VolumeId, Set<number>>;
   /** Runner: writes not known durable on the peer, in order. */
   unacked: GuestWrite[];
   /** Runner: every write up to this number is durable at the peer. */
@@ -169,6 +227,8 @@ export interface MirrorState {
   /** Runner: number of the last write before each flush not yet complete. */
   flushEnds: { readonly flush: number; readonly upTo: number }[];
   lastWrite: number;
+  /** When the VM last wrote; 0: never. */
+  wroteAt: Instant;
   flushes: number;
   completed: number;
   completedFlush: number;
@@ -178,22 +238,42 @@ export interface MirrorState {
 }
 
 /** What follows when a commit is durable. */
+/** What follows when blocks were read or saved. */
+export type ReadContinuation =
+  | { readonly kind: "copy"; readonly session: RandomId; readonly volume: VolumeId }
+  | { readonly kind: "fetch"; readonly session: RandomId; readonly volume: VolumeId }
+  | { readonly kind: "save"; readonly session: RandomId; readonly count: number };
+
 export type Continuation =
   | { readonly kind: "started" }
   | { readonly kind: "page"; readonly page: Page; readonly after: AfterPage }
   | { readonly kind: "round" }
-  | { readonly kind: "clear" };
+  | { readonly kind: "clear" }
+  /** The dirty bits of mirrored writes whose session died. */
+  | { readonly kind: "marked"; readonly upTo: number }
+  | { readonly kind: "merged"; readonly session: RandomId }
+  | {
+      readonly kind: "copied";
+      readonly session: RandomId;
+      readonly volume: VolumeId;
+      readonly blocks: readonly (readonly [lba: number, sum: number])[];
+    }
+  | { readonly kind: "mapped"; readonly session: RandomId };
 
 export type AfterPage =
   | { readonly kind: "nothing" }
   | { readonly kind: "sole"; readonly why: string }
-  | { readonly kind: "protect" }
+  | { readonly kind: "quarantined" }
+  /** An operator's word is durable: the hosts meet anew. */
+  | { readonly kind: "chosen" }
   | { readonly kind: "say-paired"; readonly session: RandomId }
   | { readonly kind: "elected"; readonly session: RandomId | null }
   | { readonly kind: "say-ceded"; readonly session: RandomId; readonly from: RandomId | null }
   | { readonly kind: "say-armed"; readonly session: RandomId | null }
   | { readonly kind: "boot" }
-  | { readonly kind: "stepped-down" };
+  | { readonly kind: "stepped-down"; readonly session: RandomId }
+  | { readonly kind: "inconsistent"; readonly session: RandomId }
+  | { readonly kind: "discarded" };
 
 export interface HostState {
   readonly config: HostConfig;
@@ -221,6 +301,9 @@ export interface HostState {
   ids: RandomId[];
   nextToken: number;
   readonly commits: Map<number, Continuation>;
+  readonly reads: Map<number, ReadContinuation>;
+  /** Time, counted by on-time ticks, since the disk last ended something it owes. */
+  diskSilentFor: number;
   readonly paths: readonly PathState[];
   readonly services: readonly ServiceState[];
   readonly switches: Map<SwitchId, number>;
@@ -236,8 +319,18 @@ export interface HostState {
   claim: ClaimState | null;
   claimAt: Instant;
   mustRearm: boolean;
-  /** The peer stored something else than it was sent: it counts as lost until this host is alone. */
-  isPeerBarred: boolean;
+  /** The peer counts as lost, whatever is heard of it, until this host is alone or finds that it cannot be; null: it does not. */
+  peerBarred: { readonly why: string; readonly since: Instant } | null;
+  /** The peer handed over, or its disk is dead: alone at once, without waiting for this host's promise (a boot still does). */
+  isPeerGone: boolean;
+  rejoin: { wait: number; lostAt: Instant; startId: RandomId | null };
+  handover: HandoverState | null;
+  /** An operator wants this host out of the pair. */
+  isDraining: boolean;
+  /** An operator's resolution that waits for a session to tell the peer. */
+  mustTellDiscard: boolean;
+  /** Since when both see the preferred service while another one arbitrates; null: they do not. */
+  preferredSeenSince: Instant | null;
   /** Since when the arbiter is unseen here or at the peer; null: seen by both. */
   arbiterUnseenSince: Instant | null;
   tidyAt: Instant;

@@ -9,12 +9,13 @@ import type {
   MachineResult,
   Segment,
 } from "../machine/entry.ts";
+import { addDirtyWrites, isAlone } from "../mirror/dirty.ts";
 import { EPOCHS_MAX, takeWrites } from "../mirror/mirror.ts";
 import { dropQueued } from "../mirror/writer.ts";
-import { barSelf } from "../pair/close.ts";
+import { barSelf, closeSession } from "../pair/close.ts";
 import { mayIntake } from "../pair/lease.ts";
 import { BLOCK_SIZE } from "../units.ts";
-import { drawId, emit, mark, note } from "./context.ts";
+import { commit, drawId, emit, mark, note } from "./context.ts";
 import { announceIfDue, forward, sendOutput, withdraw } from "./lan.ts";
 import type { HostState, RunningVm } from "./state.ts";
 
@@ -43,6 +44,7 @@ export function startRunning(host: HostState, vmBoot: VmBoot): void {
     sent: new Map(),
     switchOf: new Map(),
     announcedGen: null,
+    overGen: null,
   };
   note(host, { what: "vm", state: "ready", boot: vmBoot.id, why: "booted" });
 }
@@ -60,6 +62,13 @@ export function stopVm(host: HostState, why: string): void {
   if (vm.kind === "none") return;
   emit(host, { kind: "machine-stop" });
   if (vm.kind === "running") withdraw(host, vm);
+  host.handover = null;
+  // What a target has and this disk lacks, or the other way round, ends with the VM: it is marked, and the resync begins anew.
+  if (isAlone(host) && host.session.kind === "open" && host.session.resync !== null) {
+    const open = [...host.mirror.unacked, ...host.mirror.writer.queue];
+    if (open.length > 0) commit(host, addDirtyWrites(host, open), { kind: "clear" });
+    closeSession(host, `the VM stopped: ${why}`);
+  }
   host.vm = { kind: "none" };
   dropQueued(host);
   host.mirror.unacked = [];
@@ -78,6 +87,7 @@ export function pump(host: HostState): void {
     mark(host, "epochs-full");
     return;
   }
+  if (host.handover !== null && vm.last > 0) return;
   const payloads = vm.last === 0 ? [bootPayload(vm)] : takeInput(host, vm);
   if (payloads.length === 0) return;
   invariant(mayIntake(host, host.now), "input is taken in only with the right to it");

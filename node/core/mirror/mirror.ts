@@ -1,12 +1,16 @@
 /** The mirror between two hosts: what the runner sends, what the peer answers, and when a write is complete. */
-import { mark, note, parSession } from "../host/context.ts";
+import { barPeer, flowSession, mark, note } from "../host/context.ts";
 import type { HostState, OpenSession } from "../host/state.ts";
 import { sameBoot } from "../identity.ts";
 import type { GuestWrite, MachineResult } from "../machine/entry.ts";
 import { closeSession } from "../pair/close.ts";
 import type { HelloView, PeerBody } from "../pair/frames.ts";
 import { sendStream } from "../pair/send.ts";
-import { clearIdleIntents, enqueue } from "./writer.ts";
+import { settle } from "./complete.ts";
+import { isAlone, isDirty } from "./dirty.ts";
+import { clearIdleIntents } from "./intents.ts";
+import { blockKey } from "./keys.ts";
+import { enqueue } from "./writer.ts";
 
 /** Incomplete epochs at most: beyond it input waits, and the next batch shares one flush. */
 export const EPOCHS_MAX = 8;
@@ -15,45 +19,41 @@ export const EPOCHS_MAX = 8;
 export function takeWrites(host: HostState, result: MachineResult): void {
   const { mirror } = host;
   const before = mirror.lastWrite;
-  const session = parSession(host);
-  const isAlone = host.page.right === "sole";
+  if (result.writes.length > 0) mirror.wroteAt = host.now;
   for (const write of result.writes) {
     mirror.lastWrite = write.number;
-    if (isAlone) continue;
-    mirror.unacked.push(write);
-    if (session !== null) sendWrite(host, session, write);
+    send(host, write);
   }
   for (let flush = mirror.flushes + 1; flush <= result.flushes; flush += 1) {
     const inside = result.writes.filter(({ epoch }) => epoch <= flush).at(-1);
     mirror.flushEnds.push({ flush, upTo: inside?.number ?? before });
   }
   mirror.flushes = result.flushes;
-  enqueue(host, result.writes);
+  if (host.isDiskGood) enqueue(host, result.writes);
   settle(host);
+}
+
+/** A host that is alone sends what goes to blocks that its target holds; any other sends everything, now or when the peer is back. */
+function send(host: HostState, write: GuestWrite): void {
+  const { mirror } = host;
+  const session = flowSession(host);
+  if (host.page.right === "sole") {
+    const resync = session?.resync;
+    if (session === null || resync?.side !== "source") return;
+    if (isDirty(host, write.volume, write.lba)) {
+      const copy = resync.copying.get(blockKey(write.volume, write.lba));
+      if (copy !== undefined) copy.isTouched = true;
+      return;
+    }
+    mirror.writer.mirrored.add(write.number);
+  }
+  mirror.unacked.push(write);
+  if (session !== null) sendWrite(host, session, write);
 }
 
 function sendWrite(host: HostState, session: OpenSession, write: GuestWrite): void {
   host.mirror.sums.set(write.number, write.sum);
   sendStream(host, session, { kind: "write", write });
-}
-
-/** Counts what is complete now: durable on both, or here with its dirty bit when this host is alone. */
-export function settle(host: HostState): void {
-  const { mirror } = host;
-  const { durable } = mirror.writer;
-  const isAlone = host.page.right === "sole" && host.pageNext.right === "sole";
-  const completed = isAlone ? durable : Math.min(durable, mirror.peerDurable);
-  if (completed > mirror.completed) mirror.completed = completed;
-  if (isAlone && mirror.unacked.length > 0) {
-    mirror.unacked = [];
-    mirror.sums.clear();
-  }
-  const ended = mirror.flushEnds.findIndex(({ upTo }) => upTo > mirror.completed);
-  const done = ended === -1 ? mirror.flushEnds.length : ended;
-  const last = mirror.flushEnds[done - 1];
-  if (last === undefined) return;
-  mirror.completedFlush = last.flush;
-  mirror.flushEnds = mirror.flushEnds.slice(done);
 }
 
 export function takeWrote(host: HostState, body: PeerBody & { kind: "wrote" }): void {
@@ -83,7 +83,8 @@ function giveUpPeer(host: HostState, number: number): void {
     code: "sums-differ",
     detail: `write ${number} is stored differently at the peer`,
   });
-  host.isPeerBarred = true;
+  if (isAlone(host)) closeSession(host, "the target stored something else");
+  else barPeer(host, "it stored something else");
 }
 
 /**
@@ -112,7 +113,13 @@ export function resend(host: HostState, session: OpenSession, peer: HelloView): 
 
 /** The standby takes a mirrored write onto its disk. */
 export function takeMirrored(host: HostState, write: GuestWrite): void {
-  if (host.vm.kind !== "none" || !host.isDiskGood || host.pageNext.vmBoot === null) {
+  const session = flowSession(host);
+  if (
+    session === null ||
+    host.vm.kind !== "none" ||
+    !host.isDiskGood ||
+    host.pageNext.vmBoot === null
+  ) {
     mark(host, "write-not-taken");
     closeSession(host, "a write came that this host cannot take");
     return;
@@ -128,7 +135,7 @@ export function roundSettled(host: HostState, writes: readonly GuestWrite[]): vo
 }
 
 function sendWrote(host: HostState, writes: readonly GuestWrite[]): void {
-  const session = parSession(host);
+  const session = flowSession(host);
   if (session === null) return;
   sendStream(host, session, {
     kind: "wrote",
@@ -139,11 +146,16 @@ function sendWrote(host: HostState, writes: readonly GuestWrite[]): void {
 
 /** Says how far both copies are equal, and clears what is idle (P16). */
 export function tidyIntents(host: HostState): void {
+  sayClean(host);
+  clearIdleIntents(host, host.config.timing.intentWarm);
+}
+
+/** The runner's word that every write up to here is durable on both. */
+export function sayClean(host: HostState): void {
   const { mirror } = host;
-  const session = parSession(host);
-  if (host.vm.kind === "running" && session !== null && mirror.completed > mirror.cleanSaid) {
-    mirror.cleanSaid = mirror.completed;
-    sendStream(host, session, { kind: "clean-to", number: mirror.completed });
-  }
-  clearIdleIntents(host);
+  const session = flowSession(host);
+  if (host.vm.kind !== "running" || session === null || mirror.completed <= mirror.cleanSaid)
+    return;
+  mirror.cleanSaid = mirror.completed;
+  sendStream(host, session, { kind: "clean-to", number: mirror.completed });
 }

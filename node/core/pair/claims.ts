@@ -13,7 +13,7 @@ import type { HostState, ServiceState } from "../host/state.ts";
 import { stopVm } from "../host/vm.ts";
 import type { Generation, RandomId } from "../identity.ts";
 import { invariant } from "../invariant.ts";
-import { markIntentsDirty } from "../mirror/writer.ts";
+import { markIntentsDirty } from "../mirror/dirty.ts";
 import type { QuorumAnswer } from "../quorum/messages.ts";
 import { succeed } from "./page.ts";
 import { ask, repeat, seenCounter, serviceOf } from "./services.ts";
@@ -41,7 +41,7 @@ function mayGoAlone(host: HostState): boolean {
     host.barred === null &&
     !isRightMoving(host) &&
     copyOf(host) === "in-sync" &&
-    (host.vm.kind === "running" || isPromiseOver(host))
+    (host.vm.kind === "running" || host.isPeerGone || isPromiseOver(host))
   );
 }
 
@@ -50,8 +50,11 @@ export function goAloneIfDue(host: HostState): void {
   const right = rightOf(host);
   if (right === "elected") {
     becomeSole(host, nextGeneration(host, "alone", drawId(host)), "elected, the peer is silent");
-  } else if (right === "open") {
+  } else if (right === "open" && host.config.services.length > 0) {
     claimIfDue(host);
+  } else if (right === "open" && host.config.peerLoss === "continue") {
+    mark(host, "alone-by-policy");
+    becomeSole(host, nextGeneration(host, "alone", drawId(host)), "no service, policy continue");
   }
 }
 
@@ -138,6 +141,10 @@ export function answerClaim(
   }
   note(host, { what: "claim", state: "refused", from: claim.from.id, gen: claim.gen.id });
   mark(host, answer.kind === "behind" ? "claim-behind" : "claim-refused");
+  // The peer may have the last word, whatever it was barred for.
+  host.peerBarred = null;
+  host.isPeerGone = false;
+  host.helloAt = host.now + host.config.timing.rejoin;
   if (answer.kind === "refused") stopVm(host, "the claim was refused");
 }
 

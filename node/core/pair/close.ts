@@ -1,5 +1,6 @@
 import { note } from "../host/context.ts";
-import type { HostState } from "../host/state.ts";
+import type { HostState, OpenSession } from "../host/state.ts";
+import { markUnacked } from "../mirror/complete.ts";
 import { dropQueued } from "../mirror/writer.ts";
 import { pathOf } from "./paths.ts";
 import { sendLoose } from "./send.ts";
@@ -23,5 +24,28 @@ export function closeSession(host: HostState, why: string): void {
   }
   host.session = { kind: "none" };
   host.beatsSent.clear();
+  host.mirror.writer.isHeld = false;
+  if (session.kind === "open" && session.resync !== null) leaveResync(host, session);
   if (host.vm.kind !== "running") dropQueued(host);
+}
+
+/** Sessions lost within this time count as one flapping path. Unit: milliseconds. */
+const FLAP_WINDOW = 300_000;
+const REJOIN_MAX = 60_000;
+
+/** The next resync waits longer if the path flaps: a session lost anew, to the same process of the peer. */
+function leaveResync(host: HostState, { resync, verdict }: OpenSession): void {
+  const { timing } = host.config;
+  if (resync?.side === "source" && verdict.kind === "resync") {
+    note(host, { what: "resync", state: "interrupted", isFull: resync.isFull, percent: 0 });
+    markUnacked(host);
+  }
+  const startId = host.pageNext.peer?.startId ?? null;
+  const { lostAt, wait, startId: lostTo } = host.rejoin;
+  const isFlap = lostTo === startId && host.now - lostAt < FLAP_WINDOW;
+  host.rejoin = {
+    wait: isFlap ? Math.min(2 * wait, REJOIN_MAX) : timing.rejoin,
+    lostAt: host.now,
+    startId,
+  };
 }

@@ -2,12 +2,33 @@
  * Frames between the two hosts of a VM. Frames of all paths belong to one pair session; those with a `number` above 0 ride on the ordered
  * stream (one A-link), where a gap or repetition closes the session.
  */
-import type { Generation, HostId, RandomId, ServiceId, VmBoot, VmId } from "../identity.ts";
+import type {
+  Generation,
+  HostId,
+  RandomId,
+  ServiceId,
+  VmBoot,
+  VmId,
+  VolumeId,
+} from "../identity.ts";
 import type { GuestWrite } from "../machine/entry.ts";
-import type { Arbiter, Page, Right } from "./page.ts";
+import type { Lba } from "../units.ts";
+import type { Arbiter, Lineage, Page, Right } from "./page.ts";
 
 /** Name of a way between the hosts: `alink0`, `alink1`, `mgmt`, … in the order of the address file. */
 export type PathId = string;
+
+export interface ExtentList {
+  readonly volume: VolumeId;
+  /** Ascending. */
+  readonly extents: readonly number[];
+}
+
+/** Blocks of one volume as runs: first block and length, in turn, ascending. Short for a map with long runs. */
+export interface BlockRuns {
+  readonly volume: VolumeId;
+  readonly runs: readonly number[];
+}
 
 /** What a host says of itself when a session opens. Everything the reconnect table needs, and nothing that is believed later. */
 export interface HelloView {
@@ -24,10 +45,12 @@ export interface HelloView {
    * recorded by the last commit but one.
    */
   readonly applied: number;
-  /** Extents whose intent bit is set, over all volumes. */
-  readonly intentCount: number;
-  /** This copy's dirty map is empty. */
-  readonly dirtyEmpty: boolean;
+  /** Number of the last write of the VM in memory; 0: none runs here, or it has written nothing. */
+  readonly lastWrite: number;
+  /** Extents whose intent bit is set. */
+  readonly intents: readonly ExtentList[];
+  /** Digest of each extent's checksums, in the order of the volumes and their extents (docs/wire.md). */
+  readonly digests: readonly number[];
   readonly diskGood: boolean;
   /** `protect` was asked for on this host. */
   readonly protect: boolean;
@@ -36,6 +59,17 @@ export interface HelloView {
   /** The arbiter may have granted something that counts no more: a claim was cancelled, or its record is not (gen, none). */
   readonly mustRearm: boolean;
 }
+
+export interface CopiedBlock {
+  readonly lba: Lba;
+  /** CRC-32 of `data`. */
+  readonly sum: number;
+  /** 4096 bytes, owned by the receiver. */
+  readonly data: Uint8Array;
+}
+
+/** Most blocks of one `copy`: 64 KiB. */
+export const COPY_MAX = 16;
 
 export type PeerBody =
   /** First frame of a session attempt; `answers` is the other side's nonce, null in the opening hello. */
@@ -75,11 +109,60 @@ export type PeerBody =
   | { readonly kind: "clean-to"; readonly number: number }
   | { readonly kind: "cede"; readonly gen: Generation }
   | { readonly kind: "ceded"; readonly gen: Generation }
-  /** `parent`: the sole generation that the pairing ends. */
-  | { readonly kind: "pair"; readonly gen: Generation; readonly parent: Generation }
+  /** `parent`: the sole generation that the pairing ends; `history` begins with it. `vmBoot`: the boot whose writes both copies hold then. */
+  | {
+      readonly kind: "pair";
+      readonly gen: Generation;
+      readonly parent: Generation;
+      readonly history: readonly Generation[];
+      readonly vmBoot: VmBoot | null;
+    }
   | { readonly kind: "paired"; readonly gen: Generation }
-  | { readonly kind: "not-now"; readonly gen: Generation }
-  | { readonly kind: "armed"; readonly gen: Generation; readonly arbiter: Arbiter }
+  | { readonly kind: "armed"; readonly gen: Generation; readonly arbiter: Arbiter | null }
+  /** The target stepped down, and its disk is idle. `intents`: extents in which it may hold what the source never saw. */
+  | { readonly kind: "ready"; readonly intents: readonly ExtentList[] }
+  /** These extents hold a dirty block; from here the source mirrors its writes to clean blocks. */
+  | { readonly kind: "merged"; readonly extents: readonly ExtentList[] }
+  /** Sums of the target's blocks, from block `first` on. */
+  | {
+      readonly kind: "sums";
+      readonly volume: VolumeId;
+      readonly first: Lba;
+      readonly sums: readonly number[];
+    }
+  /** At most 16 blocks. */
+  | { readonly kind: "copy"; readonly volume: VolumeId; readonly blocks: readonly CopiedBlock[] }
+  /** Durable at the target. */
+  | {
+      readonly kind: "copied";
+      readonly volume: VolumeId;
+      readonly blocks: readonly (readonly [lba: Lba, sum: number])[];
+    }
+  /** The operator chose the sender's copy: the receiver is to discard its own. */
+  | { readonly kind: "discard" }
+  | {
+      readonly kind: "maps";
+      readonly base: Lineage | null;
+      readonly dirty: readonly BlockRuns[];
+      readonly intents: readonly ExtentList[];
+    }
+  /** What the receiver is to save before it gives up its copy. */
+  | { readonly kind: "mapped"; readonly blocks: readonly BlockRuns[] }
+  /** Asks for a block that is bad at the sender. */
+  | { readonly kind: "fetch"; readonly volume: VolumeId; readonly lba: Lba }
+  /** Null: it is bad here too. */
+  | {
+      readonly kind: "fetched";
+      readonly volume: VolumeId;
+      readonly lba: Lba;
+      readonly block: CopiedBlock | null;
+    }
+  /** The sender's VM is stopped and the receiver may boot. `vmBoot`: the boot that ended. */
+  | { readonly kind: "handover"; readonly vmBoot: VmBoot }
+  /** The sender's disk fails: the receiver is to go on alone. */
+  | { readonly kind: "disk-dead" }
+  /** The sender leaves for good: the receiver, elected, is to go on alone. */
+  | { readonly kind: "leave" }
   | { readonly kind: "bye"; readonly reason: string };
 
 export interface PeerFrame {

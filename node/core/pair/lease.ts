@@ -1,8 +1,10 @@
 /** Beats, the lease they give and the promise that stands behind it (P4 to P6). */
-import { copyOf, mark, parSession, persistPage, rightOf } from "../host/context.ts";
+import { copyOf, mark, persistPage, rightOf } from "../host/context.ts";
 import type { HostState, OpenSession, PathState } from "../host/state.ts";
 import { sameBoot, type VmBoot } from "../identity.ts";
-import { forgetBoot, intentCount, isWriterIdle } from "../mirror/writer.ts";
+import { isAlone } from "../mirror/dirty.ts";
+import { intentCount } from "../mirror/intents.ts";
+import { forgetBoot, isWriterIdle } from "../mirror/writer.ts";
 import { closeSession } from "./close.ts";
 import type { PeerBody } from "./frames.ts";
 import { isPeerRunning, sendLoose } from "./send.ts";
@@ -10,10 +12,10 @@ import { seenServices } from "./services.ts";
 
 const BEATS_KEPT = 64;
 
-/** Beats go out from the runner, or from the preferred host while none runs. */
+/** Beats go out from the runner, or while none runs from the host whose turn it is to boot. */
 function isBeater(host: HostState, session: OpenSession): boolean {
   if (host.vm.kind !== "none") return true;
-  return host.config.preferred === host.config.host && !isPeerRunning(session, host);
+  return session.turn === host.config.host && !isPeerRunning(session, host);
 }
 
 export function beatIfDue(host: HostState): void {
@@ -41,9 +43,9 @@ export function takeBeat(
 ): void {
   session.peerSeen = beat.seen;
   session.peerBoot = beat.vmBoot;
-  if (beat.vmBoot !== null && session.verdict.kind === "par") followBoot(host, beat.vmBoot);
+  if (beat.vmBoot !== null && isFollowing(session)) followBoot(host, beat.vmBoot);
   if (host.session !== session) return;
-  const promised = mayConfirm(host, session);
+  const promised = mayConfirm(host, session, beat.vmBoot);
   if (promised) host.promiseUntil = host.now + host.config.timing.claimWait;
   sendLoose(host, path, session.id, {
     kind: "beat-ok",
@@ -57,13 +59,20 @@ export function takeBeat(
   });
 }
 
+/** Its copy takes the writes of the boot that beats name: at par, and as a target that has stepped down. */
+function isFollowing({ verdict, resync }: OpenSession): boolean {
+  if (verdict.kind === "par") return true;
+  return resync?.side === "target" && resync.phase !== "stopping";
+}
+
 /** P6. A host that sends beats of its own promises nothing either, or both would wait for each other. */
-function mayConfirm(host: HostState, session: OpenSession): boolean {
+function mayConfirm(host: HostState, session: OpenSession, vmBoot: VmBoot | null): boolean {
+  const { verdict } = session;
+  if (host.vm.kind !== "none" || host.claim !== null || !host.isDiskGood) return false;
+  if (verdict.kind === "redirect") return isAlone(host) && sameBoot(host.page.vmBoot, vmBoot);
   return (
-    session.verdict.kind === "par" &&
-    host.vm.kind === "none" &&
-    host.claim === null &&
-    host.isDiskGood &&
+    verdict.kind === "par" &&
+    verdict.equalise === null &&
     host.barred === null &&
     copyOf(host) === "in-sync"
   );
@@ -97,18 +106,40 @@ export function takeBeatOk(
     return;
   }
   if (answer.gen?.id === session.peerGenNow?.id) session.peerRight = answer.right;
-  if (!answer.promised || parSession(host) === null || copyOf(host) !== "in-sync") return;
+  if (!answer.promised || !mayBelieve(host, session, answer)) return;
   const until = sentAt + host.config.timing.lease;
   if (host.leaseUntil === null || until > host.leaseUntil) host.leaseUntil = until;
+}
+
+function mayBelieve(
+  host: HostState,
+  { verdict, turn }: OpenSession,
+  answer: PeerBody & { kind: "beat-ok" },
+): boolean {
+  if (verdict.kind === "redirect")
+    return host.vm.kind === "running" && sameBoot(answer.vmBoot, host.vm.vmBoot);
+  // After a handover the peer's lease counts, not this host's.
+  const isHandedOver = host.vm.kind === "none" && turn !== host.config.host;
+  return verdict.kind === "par" && !isHandedOver && copyOf(host) === "in-sync";
 }
 
 export function hasLease(host: HostState, now: number): boolean {
   return host.leaseUntil !== null && now < host.leaseUntil;
 }
 
+/** The VM runs over the copy of the peer (6). */
+function isOverPeer({ session, config }: HostState): boolean {
+  return (
+    session.kind === "open" &&
+    session.verdict.kind === "redirect" &&
+    session.verdict.runner === config.host
+  );
+}
+
 /** P2: this host may take in input of its VM now. */
 export function mayIntake(host: HostState, now: number): boolean {
-  if (host.vm.kind !== "running" || !host.isDiskGood) return false;
+  if (host.vm.kind !== "running") return false;
+  if (!host.isDiskGood) return isOverPeer(host) && hasLease(host, now);
   switch (rightOf(host)) {
     case "sole":
       return true;

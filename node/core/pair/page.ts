@@ -51,6 +51,8 @@ export interface Page {
   readonly startId: RandomId | null;
   readonly lastStartId: RandomId | null;
   readonly peer: PeerMemory | null;
+  /** While a resync target: generation of the source whose dirty map says what this copy lacks. */
+  readonly resyncFrom: Generation | null;
   readonly hold: { readonly kind: Hold; readonly wallMs: number | null } | null;
 }
 
@@ -77,6 +79,7 @@ export function blankPage(identity: {
     startId: null,
     lastStartId: null,
     peer: null,
+    resyncFrom: null,
     hold: null,
   };
 }

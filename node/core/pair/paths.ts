@@ -9,18 +9,23 @@ export function pathOf(host: HostState, id: PathId): PathState | undefined {
   return host.paths.find((path) => path.config.id === id);
 }
 
-/** Adds the gap since the last tick to every path's silence, unless the tick came late. */
-export function countSilence(host: HostState): void {
+/**
+ * Adds the gap since the last tick to every path's silence, unless the tick came late.
+ *
+ * @returns what was added; 0 after a late tick
+ */
+export function countSilence(host: HostState): number {
   const last = host.lastTick;
   host.lastTick = host.now;
-  if (last === null) return;
+  if (last === null) return 0;
   const gap = host.now - last;
   if (gap > host.config.timing.lateTick) {
     noteStarved(host, gap);
     mark(host, "late-tick");
-    return;
+    return 0;
   }
   for (const path of host.paths) path.silentFor += gap;
+  return gap;
 }
 
 const STARVED_WINDOW = 2_000;

@@ -3,19 +3,25 @@
  */
 
 import { bootIfDue, startMachineIfDue } from "../host/boot.ts";
-import { mark, note, parSession, rightOf } from "../host/context.ts";
+import { isRightMoving, mark, note, rightOf } from "../host/context.ts";
 import type { DerivedState } from "../host/contract.ts";
 import { announceIfDue } from "../host/lan.ts";
 import type { HostState } from "../host/state.ts";
 import { pump, release } from "../host/vm.ts";
+import { copyIfDue, mergeIfDue } from "../resync/source.ts";
+import { stepDownIfDue } from "../resync/target.ts";
 import { goAloneIfDue } from "./claims.ts";
 import { closeSession } from "./close.ts";
+import { handOverIfDue, leaveIfDue } from "./handover.ts";
 import { beatIfDue } from "./lease.ts";
+import { pairIfDue } from "./pairing.ts";
 import { isPeerSilent } from "./paths.ts";
 import { answerHelloIfDue, giveUpHelloIfDue, openIfDue } from "./session.ts";
-import { armIfDue, disarmIfDue, endStepIfLate, takeHeldCede } from "./steps.ts";
+import { sayMapsIfDue } from "./split-brain.ts";
+import { armIfDue, disarmIfDue, endStepIfLate, partIfDue, takeHeldCede } from "./steps.ts";
 
 export function pursue(host: HostState): void {
+  if (host.isStarted) partIfDue(host);
   suspectIfDue(host);
   if (host.isStarted) {
     endStepIfLate(host);
@@ -24,8 +30,15 @@ export function pursue(host: HostState): void {
     giveUpHelloIfDue(host);
     goAloneIfDue(host);
     openIfDue(host);
+    stepDownIfDue(host);
+    mergeIfDue(host);
+    copyIfDue(host);
+    sayMapsIfDue(host);
+    pairIfDue(host);
     armIfDue(host);
     disarmIfDue(host);
+    handOverIfDue(host);
+    leaveIfDue(host);
     bootIfDue(host);
     startMachineIfDue(host);
     beatIfDue(host);
@@ -37,17 +50,28 @@ export function pursue(host: HostState): void {
 }
 
 function suspectIfDue(host: HostState): void {
-  const isSuspected = host.isPeerBarred || isPeerSilent(host);
+  endBarIfVain(host);
+  const isSuspected = host.peerBarred !== null || isPeerSilent(host);
   if (isSuspected && !host.isSuspected) {
     mark(host, "peer-suspected");
     note(host, {
       what: "suspect",
-      why: host.isPeerBarred ? "stored something else" : "every path is silent",
+      why: host.peerBarred?.why ?? "every path is silent",
     });
   }
   host.isSuspected = isSuspected;
-  if (host.isPeerBarred) host.pendingHello = null;
-  if (isSuspected) closeSession(host, "the peer is suspected");
+  if (host.peerBarred !== null) host.pendingHello = null;
+  if (isSuspected) closeSession(host, host.peerBarred?.why ?? "the peer is suspected");
+}
+
+/** Going alone did not come about: the next hello shows what there is now, and bars the peer anew if that is due. */
+function endBarIfVain(host: HostState): void {
+  const { peerBarred } = host;
+  if (peerBarred === null || host.claim !== null || isRightMoving(host)) return;
+  if (host.now - peerBarred.since < host.config.timing.stepTimeout) return;
+  mark(host, "bar-in-vain");
+  host.peerBarred = null;
+  host.isPeerGone = false;
 }
 
 function noteDerived(host: HostState): void {
@@ -58,22 +82,26 @@ function noteDerived(host: HostState): void {
 }
 
 function derive(host: HostState): DerivedState {
+  const { session, pageNext, vm } = host;
   const right = rightOf(host);
   if (!host.isStarted) return "starting";
-  if (parSession(host) !== null) {
-    const { peerRight } = host.session.kind === "open" ? host.session : { peerRight: "none" };
-    if (right === "open" && peerRight === "open") return "duplex";
-    if (
-      right === "elected" ||
-      right === "ceded" ||
-      peerRight === "elected" ||
-      peerRight === "ceded"
-    )
-      return "pre-elected";
+  if (pageNext.hold?.kind === "split-brain" || pageNext.hold?.kind === "discard")
+    return "split-brain";
+  if (session.kind === "open") {
+    const { verdict, peerRight } = session;
+    if (verdict.kind === "par" && verdict.equalise === null) {
+      if (right === "open" && peerRight === "open") return "duplex";
+      if (isPartOf(right) || isPartOf(peerRight)) return "pre-elected";
+    }
+    if (verdict.kind === "redirect") return "redirect";
+    if (verdict.kind === "resync")
+      return verdict.source === host.config.host ? "resync-source" : "resync-target";
   }
-  if (host.pageNext.copy === "behind" || host.pageNext.copy === "inconsistent")
-    return "resync-target";
+  if (pageNext.copy === "behind" || pageNext.copy === "inconsistent") return "resync-target";
   if (right === "sole") return "simplex";
-  if (host.vm.kind === "running") return "suspended";
-  return "blocked";
+  return vm.kind === "running" ? "suspended" : "blocked";
+}
+
+function isPartOf(right: string): boolean {
+  return right === "elected" || right === "ceded";
 }

@@ -2,8 +2,9 @@
  * The reconnect table: what two hosts do about each other when a session opens. A pure function of the two views, so both compute the
  * same. The first row that applies counts.
  */
-import { type Generation, type HostId, sameGeneration } from "../identity.ts";
-import type { HelloView } from "./frames.ts";
+import { type Generation, type HostId, sameBoot, sameGeneration } from "../identity.ts";
+import { countExtents, differencesOf } from "./equality.ts";
+import type { ExtentList, HelloView } from "./frames.ts";
 import type { Lineage } from "./page.ts";
 
 export type Row =
@@ -24,26 +25,58 @@ export type Row =
   | "D15"
   | "D16"
   | "D17"
-  | "4.3";
+  | "dead-disk";
+
+export interface Refusal {
+  readonly kind: "refuse";
+  readonly row: Row;
+  /** Of the alert. */
+  readonly code: string;
+  readonly why: string;
+  /** Hosts that write right `none`, and what their copy is then: `behind` waits for an operator, `inconsistent` may become a target by itself. */
+  readonly quarantine: readonly HostId[];
+  readonly keep: "behind" | "inconsistent";
+  /** Host that goes on as if its peer were lost; null: nobody may. */
+  readonly survivor: HostId | null;
+}
+
+export interface AtPar {
+  readonly kind: "par";
+  readonly row: "D11" | "D12" | "D13" | "D14";
+  readonly isRearmDue: boolean;
+  /** Copies differ, and this host's is to stay: it goes alone, the other becomes a target. Null: nothing to do. */
+  readonly equalise: HostId | null;
+  /** Extents that differ although no intent log names them. */
+  readonly silent: readonly ExtentList[];
+}
 
 export type Verdict =
-  /** Nothing is exchanged; both keep what they have. `code` is the alert. */
-  | {
-      readonly kind: "refuse";
-      readonly row: Row;
-      readonly code: string;
-      readonly why: string;
-      readonly quarantine?: HostId;
-    }
+  | Refusal
   /** First protection: `source` makes generation 1. */
   | { readonly kind: "protect"; readonly row: "D3"; readonly source: HostId }
-  /** The host that is not `source` stops its VM and is behind. */
-  | { readonly kind: "step-down"; readonly row: "D7"; readonly source: HostId }
+  /** The host that is not `source` stops its VM and becomes the target. */
   | {
-      readonly kind: "par";
-      readonly row: "D11" | "D12" | "D13" | "D14";
-      readonly isRearmDue: boolean;
-    };
+      readonly kind: "resync";
+      readonly row: "D2" | "D7" | "D8" | "D15" | "D16";
+      readonly source: HostId;
+      readonly isFull: boolean;
+    }
+  /** The VM of `runner` goes on over the copy of `disk`. */
+  | {
+      readonly kind: "redirect";
+      readonly row: "dead-disk";
+      readonly disk: HostId;
+      readonly runner: HostId;
+    }
+  | { readonly kind: "split-brain"; readonly row: "D5" | "D6" }
+  /** An operator chose. */
+  | {
+      readonly kind: "discard";
+      readonly row: "D5";
+      readonly keeper: HostId;
+      readonly loser: HostId;
+    }
+  | AtPar;
 
 /** Commutative: `reconnect(x, y)` and `reconnect(y, x)` are the same verdict. */
 export function reconnect(one: HelloView, two: HelloView): Verdict {
@@ -52,14 +85,37 @@ export function reconnect(one: HelloView, two: HelloView): Verdict {
     foreign(low, high) ??
     blank(low, high) ??
     remembered(low, high) ??
-    held(low, high) ??
+    splitBrain(low, high) ??
+    deadDisk(low, high) ??
     besideSole(low, high) ??
+    beside(low, high) ??
     atPar(low, high)
   );
 }
 
-function notYet(row: Row, why: string): Verdict & { kind: "refuse" } {
-  return { kind: "refuse", row, code: "not-yet", why };
+function refusal(
+  row: Row,
+  code: string,
+  why: string,
+  more: Partial<Pick<Refusal, "quarantine" | "keep" | "survivor">> = {},
+): Refusal {
+  return {
+    kind: "refuse",
+    row,
+    code,
+    why,
+    quarantine: [],
+    keep: "inconsistent",
+    survivor: null,
+    ...more,
+  };
+}
+
+/** It may go on without its peer, once its session is closed. */
+function survivorOf(view: HelloView): HostId | null {
+  const { right, copy } = view.page;
+  const mayGo = right === "open" || right === "elected";
+  return mayGo && copy === "in-sync" && view.diskGood ? view.host : null;
 }
 
 function foreign(low: HelloView, high: HelloView): Verdict | null {
@@ -71,96 +127,143 @@ function foreign(low: HelloView, high: HelloView): Verdict | null {
       const other = high.page.volumes[index];
       return other !== undefined && other.id === volume.id && other.blocks === volume.blocks;
     });
-  return same
-    ? null
-    : { kind: "refuse", row: "D1", code: "foreign", why: "cluster, VM or volumes differ" };
+  return same ? null : refusal("D1", "foreign", "cluster, VM or volumes differ");
 }
 
 function blank(low: HelloView, high: HelloView): Verdict | null {
   const blanks = [low, high].filter((view) => view.page.copy === "blank");
-  if (blanks.length === 1) return notYet("D2", "one copy is blank");
-  if (blanks.length === 0) return null;
+  const [first] = blanks;
+  if (first === undefined) return null;
+  if (blanks.length === 1) return besideBlank(first === low ? high : low, first);
   const source = [low, high].find((view) => view.protect);
   return source === undefined
-    ? {
-        kind: "refuse",
-        row: "D3",
-        code: "both-blank",
-        why: "both copies are blank and neither was told to protect",
-      }
+    ? refusal("D3", "both-blank", "both copies are blank and neither was told to protect")
     : { kind: "protect", row: "D3", source: source.host };
+}
+
+function besideBlank(other: HelloView, empty: HelloView): Verdict {
+  if (other.page.right === "sole" && other.page.hold?.kind !== "discard") {
+    return { kind: "resync", row: "D2", source: other.host, isFull: true };
+  }
+  const survivor = survivorOf(other);
+  const why = `the disk of ${empty.host} is blank`;
+  return refusal("D2", "blank-peer", why, { survivor });
 }
 
 /** D4: a disk whose starts run behind what the other side remembers of it is an old image or a clone. */
 function remembered(low: HelloView, high: HelloView): Verdict | null {
-  for (const [watcher, seen] of [
-    [low, high],
-    [high, low],
-  ] as const) {
-    const memory = watcher.page.peer;
-    if (memory === null) continue;
-    const { starts, startId, lastStartId } = seen.page;
-    const isOlder = starts <= memory.starts && startId !== memory.startId;
-    const isClone = starts === memory.starts + 1 && lastStartId !== memory.startId;
-    if (isOlder || isClone)
-      return {
-        ...notYet("D4", `the disk of ${seen.host} is an old image or a clone`),
-        quarantine: seen.host,
-      };
-  }
-  return null;
+  const old = [[low, high] as const, [high, low] as const].flatMap(([watcher, seen]) =>
+    isOldImage(watcher, seen) ? [{ watcher, seen }] : [],
+  );
+  const [first] = old;
+  if (first === undefined) return null;
+  const quarantine = old.map(({ seen }) => seen.host);
+  const why = `the disk of ${quarantine.join(" and ")} is an old image or a clone`;
+  const survivor = old.length === 1 ? survivorOf(first.watcher) : null;
+  return refusal("D4", "old-image", why, { quarantine, survivor });
 }
 
-function held(low: HelloView, high: HelloView): Verdict | null {
-  const hold = [low, high].find(
-    (view) => view.page.hold?.kind === "split-brain" || view.page.hold?.kind === "discard",
+function isOldImage(watcher: HelloView, seen: HelloView): boolean {
+  const memory = watcher.page.peer;
+  if (memory === null || seen.page.right === "none") return false;
+  const { starts, startId, lastStartId } = seen.page;
+  const isOlder = starts <= memory.starts && startId !== memory.startId;
+  const isClone = starts === memory.starts + 1 && lastStartId !== memory.startId;
+  return isOlder || isClone;
+}
+
+function splitBrain(low: HelloView, high: HelloView): Verdict | null {
+  const views = [low, high];
+  const losers = views.filter((view) => view.page.hold?.kind === "discard");
+  const [loser] = losers;
+  const areSole = views.every((view) => view.page.right === "sole");
+  if (loser !== undefined && losers.length === 1 && areSole) {
+    const keeper = loser === low ? high : low;
+    return { kind: "discard", row: "D5", keeper: keeper.host, loser: loser.host };
+  }
+  const isHeld = views.some((view) => view.page.hold?.kind === "split-brain");
+  if (areSole) return { kind: "split-brain", row: isHeld || losers.length > 0 ? "D5" : "D6" };
+  if (!isHeld && loser === undefined) return null;
+  return refusal(
+    "D5",
+    "held",
+    "an operator's word is due, and the other copy is not alone any more",
   );
-  return hold === undefined
-    ? null
-    : notYet("D5", `${hold.host} holds ${hold.page.hold?.kind ?? ""}`);
+}
+
+/** A VM in memory over a disk that failed (P23: what that disk's page says counts for nothing). */
+function deadDisk(low: HelloView, high: HelloView): Verdict | null {
+  const dead = [low, high].filter((view) => !view.diskGood);
+  const [broken] = dead;
+  if (broken === undefined) return null;
+  if (dead.length === 2) return refusal("dead-disk", "disk-dead", "both disks are dead");
+  const other = broken === low ? high : low;
+  const why = `the disk of ${broken.host} is dead`;
+  if (other.page.right !== "sole") {
+    return refusal("dead-disk", "disk-dead", why, { survivor: survivorOf(other) });
+  }
+  const isSameMemory =
+    broken.running && !other.running && sameBoot(other.page.vmBoot, broken.vmBoot);
+  return isSameMemory
+    ? { kind: "redirect", row: "dead-disk", disk: other.host, runner: broken.host }
+    : refusal("dead-disk", "disk-dead", `${why}, and ${other.host} has booted since`);
 }
 
 function besideSole(low: HelloView, high: HelloView): Verdict | null {
-  const soles = [low, high].filter((view) => view.page.right === "sole");
-  if (soles.length === 2) return notYet("D6", "both went on alone");
-  const [sole] = soles;
+  const sole = [low, high].find((view) => view.page.right === "sole");
   if (sole === undefined) return null;
   const other = sole === low ? high : low;
-  if (other.page.right === "none") return notYet("D16", `${other.host} is in quarantine`);
-  if (
+  const source = sole.host;
+  if (other.page.right === "none") {
+    return other.page.copy === "behind"
+      ? refusal("D16", "old-image", `${other.host} is in quarantine until an operator decides`)
+      : { kind: "resync", row: "D16", source, isFull: !isDeltaValid(sole, other) };
+  }
+  const isHalfPaired =
     other.page.right === "ceded" &&
     other.page.copy === "in-sync" &&
-    sameGeneration(other.page.parent, sole.page.gen)
-  ) {
-    return notYet("D15", "half-done pairing");
+    sameGeneration(other.page.parent, sole.page.gen);
+  const mayFollow = other.page.right === "ceded" || other.page.right === "open";
+  if (mayFollow && isDeltaValid(sole, other)) {
+    return { kind: "resync", row: isHalfPaired ? "D15" : "D7", source, isFull: false };
   }
-  const isBehind = other.page.right === "ceded" || other.page.right === "open";
-  if (isBehind && isDeltaValid(sole, other))
-    return { kind: "step-down", row: "D7", source: sole.host };
-  const deeper = sole.page.history.some((past) => sameGeneration(past, other.page.gen));
-  if (isBehind && deeper) return notYet("D8", "the other's generation lies deeper in the history");
+  const isDeeper = sole.page.history.some((past) => sameGeneration(past, other.page.gen));
+  if (mayFollow && (isDeeper || other.page.copy === "inconsistent")) {
+    return { kind: "resync", row: "D8", source, isFull: true };
+  }
   if (other.page.history.some((past) => sameGeneration(past, sole.page.gen))) {
-    return notYet("D9", `${sole.host} came back from an old image`);
+    const why = `${source} came back from an old image`;
+    const survivor = survivorOf(other);
+    return refusal("D9", "old-image", why, { quarantine: [source], keep: "behind", survivor });
   }
-  return notYet("D10", "the copies have nothing in common");
+  return refusal("D10", "unrelated", "the copies have nothing in common");
 }
 
 /** P18: the blocks that differ lie in the sole one's dirty map and both intent logs. */
 function isDeltaValid(sole: HelloView, other: HelloView): boolean {
+  const { copy, gen, parent, resyncFrom } = other.page;
+  if (sameGeneration(resyncFrom, sole.page.gen)) return true;
+  if (copy === "inconsistent") return false;
   const known = [...lineage(sole.page.base), sole.page.gen];
-  return [other.page.gen, other.page.parent].some((gen) =>
-    known.some((candidate) => sameGeneration(candidate, gen)),
-  );
+  return [gen, parent].some((own) => known.some((candidate) => sameGeneration(candidate, own)));
 }
 
 function lineage(base: Lineage | null): readonly (Generation | null)[] {
   return base === null ? [] : [base.gen, base.parent];
 }
 
+/** A copy that is worth nothing beside one that is not `sole`. */
+function beside(low: HelloView, high: HelloView): Verdict | null {
+  const lost = [low, high].filter((view) => view.page.right === "none");
+  const [first] = lost;
+  if (first === undefined) return null;
+  const why = `the copy of ${first.host} is in quarantine`;
+  const survivor = lost.length === 1 ? survivorOf(first === low ? high : low) : null;
+  return refusal("D16", "quarantine", why, { survivor });
+}
+
 function atPar(low: HelloView, high: HelloView): Verdict {
   const views = [low, high];
-  if (views.some((view) => view.page.right === "none"))
-    return notYet("D16", "a copy is in quarantine");
   if (views.some((view) => view.page.copy !== "in-sync")) return impossible(low, high);
   const isRearmDue = low.mustRearm || high.mustRearm;
   const of = (right: string): HelloView | undefined =>
@@ -168,31 +271,67 @@ function atPar(low: HelloView, high: HelloView): Verdict {
   const elected = of("elected");
   const ceded = of("ceded");
   const open = of("open");
-  if (
-    elected !== undefined &&
-    ceded !== undefined &&
-    sameGeneration(elected.page.gen, ceded.page.gen)
-  ) {
-    return { kind: "par", row: "D11", isRearmDue: false };
+  if (elected !== undefined && sameGeneration(elected.page.gen, ceded?.page.gen ?? null)) {
+    return compared(low, high, { row: "D11", isRearmDue: false, first: elected });
   }
   if (
     low.page.right === "open" &&
     high.page.right === "open" &&
     sameGeneration(low.page.gen, high.page.gen)
   ) {
-    return { kind: "par", row: "D12", isRearmDue };
+    return compared(low, high, { row: "D12", isRearmDue, first: null });
   }
   if (open !== undefined && ceded !== undefined) {
     if (sameGeneration(ceded.page.parent, open.page.gen))
-      return { kind: "par", row: "D13", isRearmDue: false };
+      return compared(low, high, { row: "D13", isRearmDue: false, first: open });
     if (sameGeneration(open.page.parent, ceded.page.gen))
-      return { kind: "par", row: "D14", isRearmDue };
+      return compared(low, high, { row: "D14", isRearmDue, first: null });
   }
   return impossible(low, high);
+}
+
+/** 4.3 and P18. `first`: the only one that may go alone. */
+function compared(
+  low: HelloView,
+  high: HelloView,
+  by: {
+    readonly row: AtPar["row"];
+    readonly isRearmDue: boolean;
+    readonly first: HelloView | null;
+  },
+): Verdict {
+  const { row, isRearmDue } = by;
+  const { inside, outside } = differencesOf(low, high);
+  const par = { kind: "par", row, isRearmDue, silent: outside } as const;
+  const runner = [low, high].find((view) => view.running);
+  if (runner !== undefined) {
+    return { ...par, equalise: outside.length > 0 ? runner.host : null };
+  }
+  if (inside === 0 && outside.length === 0) return { ...par, equalise: null };
+  const source = by.first ?? newer(low, high);
+  if (source !== null) return { ...par, equalise: source.host };
+  if (outside.length > 0) {
+    const count = countExtents(outside);
+    return refusal(
+      row,
+      "silent-divergence",
+      `${count} extents differ, nobody can say whose are right`,
+    );
+  }
+  // Either copy will do: what differs was never acknowledged.
+  return { ...par, equalise: low.protect === high.protect || low.protect ? low.host : high.host };
+}
+
+/** The copy of the newer boot, or with more of its writes; null: they cannot be told apart. */
+function newer(low: HelloView, high: HelloView): HelloView | null {
+  const [lowN, highN] = [low.page.vmBoot?.n ?? 0, high.page.vmBoot?.n ?? 0];
+  if (lowN !== highN) return lowN > highN ? low : high;
+  if (low.applied === high.applied) return null;
+  return low.applied > high.applied ? low : high;
 }
 
 function impossible(low: HelloView, high: HelloView): Verdict {
   const say = (view: HelloView): string =>
     `${view.host} ${view.page.right}, ${view.page.copy}, ${view.page.gen?.id.slice(0, 8) ?? "no generation"}`;
-  return { kind: "refuse", row: "D17", code: "impossible", why: `${say(low)} beside ${say(high)}` };
+  return refusal("D17", "impossible", `${say(low)} beside ${say(high)}`);
 }

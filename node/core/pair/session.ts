@@ -3,7 +3,9 @@
 import { drawId, mark, note, persistPage } from "../host/context.ts";
 import type { HostState, OpenSession, PathState } from "../host/state.ts";
 import type { RandomId } from "../identity.ts";
-import { durableFor, intentCount, isDirtyEmpty, isWriterIdle } from "../mirror/writer.ts";
+import { digestsOf } from "../mirror/book.ts";
+import { intentList } from "../mirror/intents.ts";
+import { durableFor, isWriterIdle } from "../mirror/writer.ts";
 import { cancelClaim } from "./claims.ts";
 import { closeSession } from "./close.ts";
 import type { HelloView, PathId, PeerBody, PeerFrame } from "./frames.ts";
@@ -13,10 +15,14 @@ import { isLower, sendLoose, sendStream } from "./send.ts";
 import { seenServices } from "./services.ts";
 import { enterVerdict } from "./verdicts.ts";
 
-/** No page that moves the right under way, and nothing of an old session left for the disk (P17). */
+/**
+ * No page that moves the right under way, and nothing of an old session left for the disk (P17). With a dead disk only a VM in memory is worth a hello:
+ * it may go on over the peer's copy.
+ */
 function isReadyForHello(host: HostState): boolean {
-  if (!host.isStarted || !host.isDiskGood || host.pages.length > 0) return false;
-  if (host.isPeerBarred || host.barred?.by === "own") return false;
+  if (!host.isStarted || host.peerBarred !== null || host.barred?.by === "own") return false;
+  if (!host.isDiskGood) return host.vm.kind === "running";
+  if (host.pages.length > 0) return false;
   return host.vm.kind === "running" || isWriterIdle(host);
 }
 
@@ -29,8 +35,9 @@ function viewOf(host: HostState): HelloView {
     suspended: vm.kind === "running" && vm.isSuspended,
     vmBoot: vm.kind === "running" ? vm.vmBoot : host.page.vmBoot,
     applied: durableFor(host),
-    intentCount: intentCount(host),
-    dirtyEmpty: isDirtyEmpty(host),
+    lastWrite: vm.kind === "running" ? host.mirror.lastWrite : 0,
+    intents: intentList(host),
+    digests: digestsOf(host.mirror.sumsHere),
     diskGood: host.isDiskGood,
     protect: host.config.protect,
     seen: seenServices(host),
@@ -140,12 +147,13 @@ function openSession(
   },
 ): OpenSession {
   const verdict = reconnect(hello.mine, hello.view);
-  const { page, running, vmBoot, intentCount: peerIntents, seen } = hello.view;
+  const { page, running, vmBoot, intents, seen } = hello.view;
   const session: OpenSession = {
     kind: "open",
     id: hello.id,
     path: hello.path,
     conn: hello.conn,
+    openedAt: host.now,
     verdict,
     sent: 0,
     received: 0,
@@ -153,10 +161,15 @@ function openSession(
     peerGenNow: page.gen,
     peerBoot: running ? vmBoot : null,
     peerBootN: page.vmBoot?.n ?? 0,
-    peerIntentsEmpty: peerIntents === 0,
+    peerIntentsEmpty: intents.length === 0,
     peerSeen: seen,
     step: null,
     heldCede: null,
+    turn: host.config.preferred,
+    resync: null,
+    isLeaving: false,
+    isLeaveSaid: false,
+    mapsSaid: false,
   };
   host.session = session;
   host.beatAt = host.now;

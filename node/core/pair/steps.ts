@@ -1,11 +1,18 @@
 /**
- * The transitions that two hosts make together: pair (T4), arm (T5), disarm (T6). Each is asked for once; its answer, `stepTimeout` or the
+ * The transitions by which a pair is armed (T5) and disarmed (T6). Each is asked for once; its answer, `stepTimeout` or the
  * session's end ends the wait. `from` of every message is the generation that the step starts from (P7).
  */
-import { drawId, isRightMoving, mark, parSession, persistPage, rightOf } from "../host/context.ts";
+import {
+  barPeer,
+  drawId,
+  isRightMoving,
+  mark,
+  parSession,
+  persistPage,
+  rightOf,
+} from "../host/context.ts";
 import type { HostState, OpenSession, ServiceState } from "../host/state.ts";
-import { type RandomId, sameGeneration } from "../identity.ts";
-import { isWriterIdle } from "../mirror/writer.ts";
+import { type HostId, type RandomId, sameGeneration } from "../identity.ts";
 import type { QuorumAnswer } from "../quorum/messages.ts";
 import { nextGeneration } from "./claims.ts";
 import { closeSession } from "./close.ts";
@@ -25,79 +32,16 @@ function isFree(host: HostState, session: OpenSession): boolean {
   return session.step === null && !isRightMoving(host) && host.barred === null;
 }
 
-/** T4 at the source, once it is durably sole and its dirty map is empty. No VM runs yet: only a first protection comes here. */
-export function startPair(host: HostState): void {
-  const { session } = host;
-  if (session.kind !== "open" || session.verdict.kind !== "protect" || !isFree(host, session))
-    return;
-  const parent = host.page.gen;
-  if (parent === null || host.vm.kind !== "none") return;
-  const gen = nextGeneration(host, "joint", drawId(host));
-  session.step = {
-    kind: "pair",
-    gen,
-    deadline: host.now + host.config.timing.stepTimeout,
-    request: 0,
-  };
-  sendStream(host, session, { kind: "pair", gen, parent });
-}
-
-export function takePair(
-  host: HostState,
-  session: OpenSession,
-  body: PeerBody & { kind: "pair" },
-  from: RandomId | null,
-): void {
-  const isTarget =
-    session.verdict.kind === "protect" && session.verdict.source !== host.config.host;
-  if (!isTarget || from !== body.parent.id || isRightMoving(host) || !isWriterIdle(host)) {
-    mark(host, "pair-ignored");
-    return;
-  }
-  persistPage(
-    host,
-    {
-      ...host.pageNext,
-      gen: body.gen,
-      parent: body.parent,
-      history: [body.parent],
-      right: "ceded",
-      copy: "in-sync",
-    },
-    { kind: "say-paired", session: session.id },
-  );
-}
-
-export function takePaired(
-  host: HostState,
-  session: OpenSession,
-  body: PeerBody & { kind: "paired" },
-  from: RandomId | null,
-): void {
-  const { step } = session;
-  if (step?.kind !== "pair" || !sameGeneration(step.gen, body.gen) || from !== host.page.gen?.id) {
-    mark(host, "paired-ignored");
-    return;
-  }
-  session.step = null;
-  session.peerRight = "ceded";
-  session.peerGenNow = body.gen;
-  persistPage(
-    host,
-    { ...succeed(host.pageNext, body.gen), right: "elected", copy: "in-sync", base: null },
-    { kind: "elected", session: session.id },
-  );
-}
-
 /** T5: the elected host registers the next generation with the first service that both hosts see. */
 export function armIfDue(host: HostState): void {
   const session = parSession(host);
   if (session === null || !isFree(host, session) || rightOf(host) !== "elected") return;
-  const seen = seenServices(host);
-  const service = host.services.find(
-    ({ id, conn, record }) =>
-      conn !== null && record !== null && seen.includes(id) && session.peerSeen.includes(id),
-  );
+  if (equaliserOf(session) === host.config.host || session.isLeaving) return;
+  if (isWithoutArbiter(host)) {
+    if (host.config.peerLoss === "continue") armAlone(host, session);
+    return;
+  }
+  const service = servicesSeenByBoth(host, session)[0];
   if (service === undefined || service.record === null) return;
   const gen = nextGeneration(host, "joint", drawId(host));
   const request = ask(host, service, { kind: "register", gen, counter: service.record.counter });
@@ -108,6 +52,47 @@ export function armIfDue(host: HostState): void {
     deadline: host.now + host.config.timing.stepTimeout,
     request,
   };
+}
+
+function isWithoutArbiter({ config }: HostState): boolean {
+  return config.services.length === 0;
+}
+
+/** Policy `continue`: both may go on alone with nobody's word. */
+function armAlone(host: HostState, session: OpenSession): void {
+  const gen = nextGeneration(host, "joint", drawId(host));
+  persistPage(
+    host,
+    { ...succeed(host.pageNext, gen), right: "open", arbiter: null },
+    { kind: "say-armed", session: session.id },
+  );
+}
+
+/** In the configured order. */
+function servicesSeenByBoth(host: HostState, session: OpenSession): readonly ServiceState[] {
+  const seen = seenServices(host);
+  return host.services.filter(
+    ({ id, conn, record }) =>
+      conn !== null && record !== null && seen.includes(id) && session.peerSeen.includes(id),
+  );
+}
+
+function equaliserOf({ verdict }: OpenSession): HostId | null {
+  return verdict.kind === "par" ? verdict.equalise : null;
+}
+
+/**
+ * The copies differ, or the peer leaves: this host goes on alone, as elected, and the peer becomes a target or is gone. As long as it is `open` it asks
+ * the peer to cede first, so that no service is needed.
+ */
+export function partIfDue(host: HostState): void {
+  const session = parSession(host);
+  if (session === null || !isFree(host, session) || rightOf(host) !== "elected") return;
+  const isDifferent = equaliserOf(session) === host.config.host;
+  if (!isDifferent && !session.isLeaving) return;
+  mark(host, isDifferent ? "part-to-equalise" : "part-from-leaver");
+  barPeer(host, isDifferent ? "the copies differ" : "it leaves");
+  host.isPeerGone = true;
 }
 
 export function answerRegistration(
@@ -142,7 +127,7 @@ export function answerRegistration(
 /** Repeated on D14 with the same generations. */
 export function sendArmed(host: HostState, session: OpenSession): void {
   const { gen, arbiter, parent } = host.page;
-  if (gen === null || arbiter === null || parent === null) return;
+  if (gen === null || parent === null) return;
   session.peerRight = "open";
   session.peerGenNow = gen;
   sendStream(host, session, { kind: "armed", gen, arbiter }, parent.id);
@@ -171,9 +156,8 @@ export function takeArmed(
 export function disarmIfDue(host: HostState): void {
   const session = parSession(host);
   if (session === null || rightOf(host) !== "open") return;
-  const isLost = isArbiterLost(host, session);
-  const isAsker = host.vm.kind !== "none" || (session.peerBoot === null && isLower(host));
-  if (!isAsker || !isFree(host, session) || !(isLost || host.mustRearm)) return;
+  const why = whyDisarm(host, session);
+  if (why === null || !isAsker(host, session) || !isFree(host, session)) return;
   if (session.peerRight !== "open") return;
   const gen = nextGeneration(host, "joint", drawId(host));
   session.step = {
@@ -182,11 +166,48 @@ export function disarmIfDue(host: HostState): void {
     deadline: host.now + host.config.timing.stepTimeout,
     request: 0,
   };
-  mark(host, isLost ? "disarm-arbiter-lost" : "disarm-rearm");
+  mark(host, `disarm-${why}`);
   sendStream(host, session, { kind: "cede", gen });
 }
 
+function whyDisarm(host: HostState, session: OpenSession): string | null {
+  // Asked each time: it counts since when.
+  const isLost = isArbiterLost(host, session);
+  const isBack = isPreferredBack(host, session);
+  if (equaliserOf(session) !== null) return "equalise";
+  if (session.isLeaving) return "leave";
+  if (isLost) return "arbiter-lost";
+  if (host.mustRearm) return "rearm";
+  return isBack ? "preferred-back" : null;
+}
+
+/** The asker is the one who survives. */
+function isAsker(host: HostState, session: OpenSession): boolean {
+  const equaliser = equaliserOf(session);
+  if (equaliser !== null) return equaliser === host.config.host;
+  if (session.isLeaving) return true;
+  return host.vm.kind !== "none" || (session.peerBoot === null && isLower(host));
+}
+
+/** Another service arbitrates, and the preferred one has been seen by both for `quorumBack`. */
+function isPreferredBack(host: HostState, session: OpenSession): boolean {
+  const [preferred] = host.services;
+  const arbiter = host.page.arbiter?.service;
+  const isSeen =
+    preferred !== undefined &&
+    arbiter !== undefined &&
+    arbiter !== preferred.id &&
+    servicesSeenByBoth(host, session).includes(preferred);
+  if (!isSeen) {
+    host.preferredSeenSince = null;
+    return false;
+  }
+  host.preferredSeenSince ??= host.now;
+  return host.now - host.preferredSeenSince >= host.config.timing.quorumBack;
+}
+
 function isArbiterLost(host: HostState, session: OpenSession): boolean {
+  if (isWithoutArbiter(host) && host.config.peerLoss === "continue") return false;
   const arbiter = host.page.arbiter?.service;
   const isSeen =
     arbiter !== undefined &&

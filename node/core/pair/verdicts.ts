@@ -1,14 +1,17 @@
 /** What a host does when a session opens, by the verdict of the reconnect table. */
-import { copyOf, drawId, mark, note, parSession, persistPage } from "../host/context.ts";
+import { barPeer, mark, note, persistPage, rightOf } from "../host/context.ts";
 import type { HostState, OpenSession } from "../host/state.ts";
 import { stopVm } from "../host/vm.ts";
+import { clearAllIntents, nameIntents } from "../mirror/intents.ts";
 import { resend } from "../mirror/mirror.ts";
-import { intentCount } from "../mirror/writer.ts";
-import { nextGeneration } from "./claims.ts";
+import { beginSource, suspect } from "../resync/source.ts";
+import { beginTarget } from "../resync/target.ts";
 import type { HelloView } from "./frames.ts";
 import { followBoot } from "./lease.ts";
 import { succeed } from "./page.ts";
-import type { Verdict } from "./reconnect.ts";
+import { protect } from "./pairing.ts";
+import type { AtPar, Refusal, Verdict } from "./reconnect.ts";
+import { meetSplitBrain } from "./split-brain.ts";
 import { sendArmed } from "./steps.ts";
 
 export function enterVerdict(
@@ -23,13 +26,22 @@ export function enterVerdict(
   if (host.barred?.by === "verdict") host.barred = null;
   switch (verdict.kind) {
     case "refuse":
-      refuse(host, verdict, peer);
+      refuse(host, verdict);
       return;
     case "protect":
-      protect(host, verdict);
+      protect(host, verdict.source);
       return;
-    case "step-down":
-      stepDown(host, verdict);
+    case "resync":
+      meetSole(host, session, verdict, { mine, peer });
+      return;
+    case "redirect":
+      if (verdict.runner === host.config.host) goOnOverPeer(host, session, peer);
+      return;
+    case "split-brain":
+      meetSplitBrain(host, session);
+      return;
+    case "discard":
+      if (verdict.loser === host.config.host) stopVm(host, "an operator chose the peer's copy");
       return;
     case "par":
       meetAtPar(host, session, verdict, mine, peer);
@@ -38,74 +50,70 @@ export function enterVerdict(
 }
 
 /**
- * Both keep what they have. A VM that runs by right goes on: beside a peer whose copy is worth nothing the runner goes alone, as if the peer
- * were lost. Any other host boots and claims nothing until a later session says otherwise.
+ * Both keep what they have. A host that may go on beside a peer whose copy is worth nothing does so as if the peer were lost. One that is alone is not
+ * hindered; any other boots and claims nothing until a later session says otherwise.
  */
-function refuse(host: HostState, verdict: Verdict & { kind: "refuse" }, peer: HelloView): void {
+function refuse(host: HostState, verdict: Refusal): void {
+  const { host: self } = host.config;
   note(host, { what: "alert", code: verdict.code, detail: `${verdict.row}: ${verdict.why}` });
-  if (verdict.quarantine === host.config.host) {
+  if (verdict.quarantine.includes(self)) {
     stopVm(host, "this disk is an old image or a clone");
     persistPage(
       host,
-      { ...host.pageNext, right: "none", copy: "inconsistent" },
-      { kind: "nothing" },
+      { ...host.pageNext, right: "none", copy: verdict.keep },
+      { kind: "quarantined" },
     );
-  }
-  const isPeerWorthless =
-    peer.page.copy === "blank" ||
-    peer.page.right === "none" ||
-    verdict.quarantine === host.config.peer;
-  if (isPeerWorthless && host.vm.kind === "running" && copyOf(host) === "in-sync") {
-    mark(host, "peer-worthless");
-    host.isPeerBarred = true;
     return;
   }
-  if (verdict.code === "not-yet" || verdict.code === "impossible") bar(host, verdict.row);
+  if (verdict.survivor === self) {
+    mark(host, "peer-worthless");
+    barPeer(host, verdict.why);
+    return;
+  }
+  if (!host.isDiskGood) stopVm(host, "the peer went on alone");
+  const isHindered = verdict.row === "D17" || (verdict.row !== "D1" && rightOf(host) !== "sole");
+  if (isHindered) host.barred = { by: "verdict", why: verdict.row };
 }
 
-function bar(host: HostState, row: string): void {
-  host.barred = { by: "verdict", why: row };
+/** P24: the peer's copy holds this very boot. */
+function goOnOverPeer(host: HostState, session: OpenSession, peer: HelloView): void {
+  if (host.vm.kind !== "running") return;
+  mark(host, "redirected");
+  host.vm.overGen = peer.page.gen;
+  resend(host, session, peer);
 }
 
-function protect(host: HostState, verdict: Verdict & { kind: "protect" }): void {
-  if (verdict.source !== host.config.host) return;
-  const gen = nextGeneration(host, "alone", drawId(host));
-  persistPage(
-    host,
-    { ...succeed(host.pageNext, gen), right: "sole", copy: "ahead" },
-    { kind: "protect" },
-  );
-}
-
-function stepDown(host: HostState, verdict: Verdict & { kind: "step-down" }): void {
-  note(host, {
-    what: "alert",
-    code: "not-yet",
-    detail: "D7: the resync that follows is not there yet",
-  });
-  if (verdict.source === host.config.host) return;
+function meetSole(
+  host: HostState,
+  session: OpenSession,
+  verdict: Verdict & { kind: "resync" },
+  views: { readonly mine: HelloView; readonly peer: HelloView },
+): void {
+  if (verdict.source === host.config.host) {
+    beginSource(host, session, { isFull: verdict.isFull, ...views });
+    return;
+  }
   stopVm(host, "the peer went on alone");
-  if (host.pageNext.right === "ceded" && copyOf(host) === "behind") return;
-  persistPage(host, { ...host.pageNext, right: "ceded", copy: "behind" }, { kind: "stepped-down" });
+  beginTarget(session);
 }
 
 function meetAtPar(
   host: HostState,
   session: OpenSession,
-  verdict: Verdict & { kind: "par" },
+  verdict: AtPar,
   mine: HelloView,
   peer: HelloView,
 ): void {
   if (verdict.isRearmDue) host.mustRearm = true;
-  if (peer.running && peer.vmBoot !== null) followBoot(host, peer.vmBoot);
-  if (!mine.running && !peer.running && mine.intentCount + peer.intentCount > 0) {
-    note(host, {
-      what: "alert",
-      code: "not-yet",
-      detail: `4.3: no VM runs and ${mine.intentCount} + ${peer.intentCount} extents may differ`,
-    });
-    bar(host, "4.3");
-    return;
+  if (verdict.silent.length > 0) suspect(host, verdict.silent);
+  if (verdict.equalise !== null) mark(host, "copies-differ");
+  if (peer.running && peer.vmBoot !== null) {
+    followBoot(host, peer.vmBoot);
+    nameIntents(host, peer.lastWrite);
+  }
+  if (!mine.running && !peer.running && verdict.equalise === null) {
+    if (mine.intents.length > 0) mark(host, "intents-equal");
+    clearAllIntents(host);
   }
   if (verdict.row === "D13" && host.page.right === "open" && peer.page.gen !== null) {
     persistPage(
@@ -119,6 +127,5 @@ function meetAtPar(
     session.peerGenNow = host.page.gen;
   }
   if (verdict.row === "D14" && host.page.right === "open") sendArmed(host, session);
-  if (intentCount(host) > 0 && host.vm.kind === "none") mark(host, "standby-with-intents");
-  if (parSession(host) !== null) resend(host, session, peer);
+  if (host.session === session) resend(host, session, peer);
 }

@@ -38,6 +38,8 @@ export type QuorumRequest =
       readonly gen: Generation;
       readonly seen: SeenCounter | null;
     }
+  /** An operator booted this host's copy by force: nobody else is granted anything any more. Answered by `record`. */
+  | { readonly kind: "override"; readonly gen: Generation }
   | { readonly kind: "beat" };
 
 export type QuorumAnswer =

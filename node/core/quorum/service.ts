@@ -49,7 +49,7 @@ export type QuorumEffect =
   | { readonly kind: "persist"; readonly token: number; readonly records: readonly QuorumRecord[] }
   | { readonly kind: "note"; readonly what: QuorumNote; readonly fields: NoteFields };
 
-export type QuorumNote = "granted" | "registered" | "refused" | "behind" | "stale";
+export type QuorumNote = "granted" | "registered" | "overridden" | "refused" | "behind" | "stale";
 export type NoteFields = Readonly<Record<string, string | number | null>>;
 
 export interface QuorumService {
@@ -67,7 +67,7 @@ interface Asked {
 interface Change {
   readonly token: number;
   readonly asked: Asked;
-  readonly answer: "grant" | "registered";
+  readonly answer: "grant" | "registered" | "record";
   readonly record: QuorumRecord;
 }
 
@@ -161,6 +161,8 @@ function answer(state: State, asked: Asked): readonly QuorumEffect[] {
       return register(state, asked, body);
     case "claim":
       return claim(state, asked, body);
+    case "override":
+      return override(state, asked, body.gen);
     default:
       return unreachable(body);
   }
@@ -209,6 +211,17 @@ function claim(
   return [send(asked, { kind: "refused", record }), note(state, asked, "refused", record)];
 }
 
+function override(state: State, asked: Asked, gen: Generation): readonly QuorumEffect[] {
+  const { vm, host } = asked.frame;
+  const record = recordOf(state, vm);
+  if (record.holder === host && sameGeneration(record.gen, gen))
+    return [send(asked, { kind: "record", record })];
+  const counter = record.counter + 1;
+  return [
+    change(state, asked, "record", { ...record, gen, holder: host, from: record.gen, counter }),
+  ];
+}
+
 /** Another instance proves nothing here: its counters are not this store's. Only the claim that carries it is turned away. */
 function compareCounters(
   state: State,
@@ -248,7 +261,7 @@ function commit(state: State, token: number): readonly QuorumEffect[] {
   return [
     ...(isAnswerable ? [send(asked, { kind: change.answer, record })] : []),
     ...pushes(state, asked, record),
-    note(state, asked, change.answer === "grant" ? "granted" : "registered", record),
+    note(state, asked, NOTE_OF[change.answer], record),
   ];
 }
 
@@ -261,6 +274,8 @@ function pushes(state: State, asked: Asked, record: QuorumRecord): readonly Quor
     return [{ kind: "send", conn, frame: { cluster, vm: record.vm, host, request: 0, body } }];
   });
 }
+
+const NOTE_OF = { grant: "granted", registered: "registered", record: "overridden" } as const;
 
 function recordOf(state: State, vm: VmId): QuorumRecord {
   const { cluster, instance } = state.config;

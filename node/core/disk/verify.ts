@@ -1,0 +1,39 @@
+/** What the blocks of a volume hold, by the checksum table or, where a power failure may have torn a write, by their bytes. */
+import { BLOCK_SIZE, type Lba, ZERO_BLOCK_SUM } from "../units.ts";
+import type { VolumeLayout } from "./layout.ts";
+import type { ReadBlock } from "./ops.ts";
+import type { Crc32 } from "./slots.ts";
+import { readSums, sumTableSize } from "./sums.ts";
+
+export interface VerifiedVolume {
+  /** By address. */
+  readonly sums: Uint32Array;
+  /** Suspect blocks whose entry does not match their bytes. */
+  readonly torn: readonly ReadBlock[];
+}
+
+/** A block with an empty entry was never written, whatever its bytes are. One with a broken entry is what its bytes are. */
+export function verifyVolume(
+  disk: { readonly read: (offset: number, length: number) => Uint8Array; readonly crc32: Crc32 },
+  { volume, blocks, sums: table, data: start }: VolumeLayout,
+  isSuspect: (lba: Lba) => boolean,
+): VerifiedVolume {
+  const { read, crc32 } = disk;
+  const entryAt = readSums(crc32, read(table, sumTableSize(blocks)), volume);
+  const sums = new Uint32Array(blocks).fill(ZERO_BLOCK_SUM);
+  const torn: ReadBlock[] = [];
+  for (let lba = 0; lba < blocks; lba += 1) {
+    const entry = entryAt(lba);
+    if (entry.kind === "never-written") continue;
+    if (entry.kind === "written" && !isSuspect(lba)) {
+      sums[lba] = entry.sum;
+      continue;
+    }
+    const bytes = read(start + BLOCK_SIZE * lba, BLOCK_SIZE);
+    const sum = crc32(bytes);
+    sums[lba] = sum;
+    const isWhole = entry.kind === "written" && entry.sum === sum;
+    if (!isWhole && isSuspect(lba)) torn.push({ volume, lba, data: bytes, sum });
+  }
+  return { sums, torn };
+}
