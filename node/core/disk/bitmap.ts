@@ -1,19 +1,21 @@
 /** A bitmap on the disk (docs/disk-format.md, "Bitmaps"): held in memory whole, written by touched sector. */
 import { invariant } from "../invariant.ts";
 import { SECTOR_SIZE } from "../units.ts";
-import { type Crc32, viewOf } from "./slots.ts";
+import { type Crc32, isBlank, viewOf } from "./slots.ts";
 
 export interface Bitmap {
   set(index: number): void;
   clear(index: number): void;
   /** Set bits, ascending. */
   indices(): ReadonlySet<number>;
-  /** Sectors changed since the last call, ascending: where in the bitmap (bytes), and the bytes. */
+  /** Sectors changed since the last call, ascending. */
   takeTouched(): readonly TouchedSector[];
 }
 
 export interface TouchedSector {
+  /** In the bitmap or table. Unit: bytes. */
   readonly offset: number;
+  /** A view: it is written before the next change. */
   readonly bytes: Uint8Array;
 }
 
@@ -51,16 +53,24 @@ export function openBitmap(crc32: Crc32, stored: Uint8Array, count: number): Bit
     set: (index) => change(index, true),
     clear: (index) => change(index, false),
     indices: () => setBits(bytes, count),
-    takeTouched: () => {
-      const sectors = [...touched].sort((left, right) => left - right);
-      touched.clear();
-      return sectors.map((sector) => ({
-        offset: sector * SECTOR_SIZE,
-        bytes: sealed(crc32, sectorOf(bytes, sector), sector),
-      }));
-    },
+    takeTouched: () =>
+      takeAscending(touched).map((sector) => {
+        const own = sectorOf(bytes, sector);
+        seal(crc32, own, sector);
+        return { offset: sector * SECTOR_SIZE, bytes: own };
+      }),
   };
 }
+
+/** Empties the set. */
+export function takeAscending(touched: Set<number>): readonly number[] {
+  if (touched.size === 0) return NOTHING;
+  const sectors = [...touched].sort((left, right) => left - right);
+  touched.clear();
+  return sectors;
+}
+
+const NOTHING: readonly number[] = [];
 
 function placeOf(index: number): { at: number; mask: number; sector: number } {
   const sector = Math.floor(index / BITS_PER_SECTOR);
@@ -70,30 +80,28 @@ function placeOf(index: number): { at: number; mask: number; sector: number } {
 
 function setBits(bytes: Uint8Array, count: number): ReadonlySet<number> {
   const found = new Set<number>();
-  for (let index = 0; index < count; index += 1) {
-    const { at, mask } = placeOf(index);
-    if (((bytes[at] ?? 0) & mask) !== 0) found.add(index);
+  for (let sector = 0; sector < bitmapSectors(count); sector += 1) {
+    if (isBlank(sectorOf(bytes, sector))) continue;
+    const end = Math.min(count, (sector + 1) * BITS_PER_SECTOR);
+    for (let index = sector * BITS_PER_SECTOR; index < end; index += 1) {
+      const { at, mask } = placeOf(index);
+      if (((bytes[at] ?? 0) & mask) !== 0) found.add(index);
+    }
   }
   return found;
 }
 
-/** A copy for the disk, with its index and checksum. */
-function sealed(crc32: Crc32, sector: Uint8Array, index: number): Uint8Array {
-  const bytes = sector.slice();
-  const view = viewOf(bytes);
+/** Puts index and checksum into the sector. */
+function seal(crc32: Crc32, sector: Uint8Array, index: number): void {
+  const view = viewOf(sector);
   view.setUint32(INDEX_OFFSET, index, true);
-  view.setUint32(SUM_OFFSET, crc32(bytes.subarray(0, SUM_OFFSET)), true);
-  return bytes;
+  view.setUint32(SUM_OFFSET, crc32(sector.subarray(0, SUM_OFFSET)), true);
 }
 
 function isValid(crc32: Crc32, sector: Uint8Array, index: number): boolean {
   const view = viewOf(sector);
   const sum = crc32(sector.subarray(0, SUM_OFFSET));
   return view.getUint32(INDEX_OFFSET, true) === index && view.getUint32(SUM_OFFSET, true) === sum;
-}
-
-function isBlank(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0);
 }
 
 function sectorOf(bytes: Uint8Array, index: number): Uint8Array {

@@ -10,6 +10,9 @@ export const SUPER_MAGIC = "FLSUPER1";
 export const PAGE_MAGIC = "FLPAGE01";
 const APPLIED_MAGIC = "FLAPPLY1";
 
+const ID_SIZE = 16;
+const WORD_SIZE = 4;
+const WORD = 2 ** 32;
 const HEAD_SIZE = 32;
 const SUMMED_HEAD_SIZE = 20;
 const APPLIED_SUM_OFFSET = 40;
@@ -32,8 +35,8 @@ export function encodeSlot(crc32: Crc32, magic: string, slot: Slot, size: number
   invariant(length <= size, "a record fits its slot");
   const bytes = new Uint8Array(Math.ceil(length / SECTOR_SIZE) * SECTOR_SIZE);
   const view = new DataView(bytes.buffer);
-  bytes.set(new TextEncoder().encode(magic), 0);
-  view.setBigUint64(8, BigInt(slot.sequence), true);
+  putText(bytes, magic);
+  putCount(view, 8, slot.sequence);
   view.setUint32(16, body.length, true);
   view.setUint32(20, crc32(body, crc32(bytes.subarray(0, SUMMED_HEAD_SIZE))), true);
   bytes.set(body, HEAD_SIZE);
@@ -55,10 +58,10 @@ export function decodeSlot(crc32: Crc32, magic: string, bytes: Uint8Array): Slot
 export function encodeApplied(crc32: Crc32, applied: AppliedSlot): Uint8Array {
   const bytes = new Uint8Array(SECTOR_SIZE);
   const view = new DataView(bytes.buffer);
-  bytes.set(new TextEncoder().encode(APPLIED_MAGIC), 0);
-  view.setBigUint64(8, BigInt(applied.sequence), true);
-  bytes.set(bytesOfId(applied.boot), 16);
-  view.setBigUint64(32, BigInt(applied.number), true);
+  putText(bytes, APPLIED_MAGIC);
+  putCount(view, 8, applied.sequence);
+  putId(bytes, 16, applied.boot);
+  putCount(view, 32, applied.number);
   view.setUint32(APPLIED_SUM_OFFSET, crc32(bytes.subarray(0, APPLIED_SUM_OFFSET)), true);
   return bytes;
 }
@@ -87,19 +90,50 @@ export function newest<T extends { readonly sequence: number }>(
   return found;
 }
 
+/** All bytes are zero. Looked at by words: a blank disk is formatted, and a young volume read, at every boot. */
+export function isBlank(bytes: Uint8Array): boolean {
+  const { buffer, byteOffset, length } = bytes;
+  const words = byteOffset % WORD_SIZE === 0 ? Math.floor(length / WORD_SIZE) : 0;
+  const view = new Uint32Array(buffer, words === 0 ? 0 : byteOffset, words);
+  for (let index = 0; index < words; index += 1) if (view[index] !== 0) return false;
+  for (let at = WORD_SIZE * words; at < length; at += 1) if (bytes[at] !== 0) return false;
+  return true;
+}
+
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function startsWith(bytes: Uint8Array, magic: string): boolean {
-  return new TextEncoder().encode(magic).every((byte, index) => bytes[index] === byte);
+  for (let index = 0; index < magic.length; index += 1) {
+    if (bytes[index] !== magic.charCodeAt(index)) return false;
+  }
+  return true;
 }
 
-function bytesOfId(id: RandomId): Uint8Array {
-  invariant(/^[0-9a-f]{32}$/.test(id), "a random id has 32 hexadecimal digits");
-  return Uint8Array.from({ length: 16 }, (_, index) =>
-    Number.parseInt(id.slice(2 * index, 2 * index + 2), 16),
-  );
+/** Unsigned 64-bit integer below 2^53. */
+function putCount(view: DataView, at: number, value: number): void {
+  view.setUint32(at, value % WORD, true);
+  view.setUint32(at + 4, Math.floor(value / WORD), true);
+}
+
+/** ASCII. */
+function putText(bytes: Uint8Array, text: string): void {
+  for (let index = 0; index < text.length; index += 1) bytes[index] = text.charCodeAt(index);
+}
+
+function putId(bytes: Uint8Array, at: number, id: RandomId): void {
+  invariant(id.length === 2 * ID_SIZE, "a random id has 32 hexadecimal digits");
+  for (let index = 0; index < ID_SIZE; index += 1) {
+    bytes[at + index] = 16 * digitAt(id, 2 * index) + digitAt(id, 2 * index + 1);
+  }
+}
+
+function digitAt(id: RandomId, index: number): number {
+  const code = id.charCodeAt(index);
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  invariant(code >= 0x61 && code <= 0x66, "a random id has hexadecimal digits");
+  return code - 0x61 + 10;
 }
 
 function idOfBytes(bytes: Uint8Array): RandomId {

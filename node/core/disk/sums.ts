@@ -2,7 +2,7 @@
 import type { VolumeId } from "../identity.ts";
 import { invariant } from "../invariant.ts";
 import { type Lba, SECTOR_SIZE } from "../units.ts";
-import type { TouchedSector } from "./bitmap.ts";
+import { type TouchedSector, takeAscending } from "./bitmap.ts";
 import { type Crc32, viewOf } from "./slots.ts";
 
 /** Size of one entry. Unit: bytes. */
@@ -48,14 +48,11 @@ export function openSums(
       view.setUint32(at + SUMMED_SIZE, crc32(stored.subarray(at, at + SUMMED_SIZE)), true);
       touched.add(Math.floor(at / SECTOR_SIZE));
     },
-    takeTouched: () => {
-      const sectors = [...touched].sort((left, right) => left - right);
-      touched.clear();
-      return sectors.map((sector) => {
+    takeTouched: () =>
+      takeAscending(touched).map((sector) => {
         const offset = sector * SECTOR_SIZE;
-        return { offset, bytes: stored.slice(offset, offset + SECTOR_SIZE) };
-      });
-    },
+        return { offset, bytes: stored.subarray(offset, offset + SECTOR_SIZE) };
+      }),
   };
 }
 
@@ -72,7 +69,7 @@ export function readSums(
     const address = view.getUint32(at + 4, true);
     const state = view.getUint32(at + 8, true);
     const check = view.getUint32(at + SUMMED_SIZE, true);
-    if (sum === 0 && address === 0 && state === 0 && check === 0) return { kind: "never-written" };
+    if ((sum | address | state | check) === 0) return NEVER_WRITTEN;
     const isWhole = check === crc32(table.subarray(at, at + SUMMED_SIZE));
     const isOwn =
       address === lba &&
@@ -81,3 +78,5 @@ export function readSums(
     return isWhole && isOwn ? { kind: "written", sum } : { kind: "bad" };
   };
 }
+
+const NEVER_WRITTEN: SumEntry = { kind: "never-written" };
