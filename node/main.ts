@@ -123,6 +123,8 @@ async function main(): Promise<void> {
         if (role === null) done({});
         else role.quiesce(done);
       },
+      release: () => role?.release(),
+      operate: (command) => role?.operate(command) ?? false,
       status: () => ({ role: file.role, pid: process.pid, ...role?.status() }),
       stop(done) {
         role?.farewell();

@@ -24,10 +24,14 @@ export interface ControlClient {
   /**
    * Sends a request and waits for its `done`. Rejects with HarnessError CONTROL_LOST when the channel closes first or `withinMs` pass.
    */
-  ask(kind: ControlRequest["kind"], withinMs: number): Promise<Readonly<Record<string, unknown>>>;
+  ask(request: Asked, withinMs: number): Promise<Readonly<Record<string, unknown>>>;
   /** Idempotent. `onLost` is not called. */
   close(): void;
 }
+
+type WithoutId<Request> = Request extends unknown ? Omit<Request, "id"> : never;
+/** A request before it was numbered. */
+export type Asked = WithoutId<ControlRequest>;
 
 interface Waiting {
   readonly resolve: (fields: Readonly<Record<string, unknown>>) => void;
@@ -76,17 +80,17 @@ export async function attachControl(options: ControlOptions): Promise<ControlCli
   socket.on("close", (code) => lose(`closed with ${code}`));
   if (socket.readyState !== WebSocket.OPEN) lose("closed after the hello");
   return {
-    ask(kind, withinMs) {
+    ask(request, withinMs) {
       if (lostWhy !== null) return Promise.reject(lost(options.process, lostWhy));
       lastId += 1;
       const id = lastId;
       const answer = new Promise<Readonly<Record<string, unknown>>>((resolve, reject) => {
         waiting.set(id, { resolve, reject });
       });
-      socket.send(JSON.stringify({ kind, id }));
+      socket.send(JSON.stringify({ ...request, id }));
       const late = (): Error => {
         waiting.delete(id);
-        return lost(options.process, `no answer to "${kind}" within ${withinMs} ms`);
+        return lost(options.process, `no answer to "${request.kind}" within ${withinMs} ms`);
       };
       return within(answer, withinMs, late);
     },

@@ -12,6 +12,8 @@ interface Heard {
 /** Folds the hosts' own events into what is known of them. */
 export interface HostViews {
   take(event: RunEvent): void;
+  /** A new life of this host begins: what its former ones said is not true of it. */
+  begin(host: string): void;
   views(isAlive: (host: string) => boolean): readonly HostView[];
   /** The living host that runs the VM; of two (a split brain) the one that announced it last. Null: none. */
   active(isAlive: (host: string) => boolean): string | null;
@@ -42,6 +44,9 @@ export function createHostViews(hosts: readonly string[]): HostViews {
         default:
         // `ready`, `suspended`, `resumed`: whether it is announced stays as it was.
       }
+    },
+    begin(host) {
+      if (heard.has(`host ${host}`)) heard.set(`host ${host}`, blank());
     },
     views(isAlive) {
       return hosts.map((host) => {

@@ -1,43 +1,37 @@
+import { rmSync } from "node:fs";
 import { invariant } from "../../node/core/invariant.ts";
 import { HarnessError } from "../errors.ts";
 import { waitForEnd } from "../process/child.ts";
+import { isStopped } from "../process/stand-still.ts";
 import type { Micros, RunEvent } from "../record/types.ts";
 import type {
   CutKind,
   Direction,
   DiskSource,
   HostView,
+  LinkDelay,
+  OperatorCommand,
   ProcessExit,
   Rig,
+  SavedDisk,
   TargetWord,
   Topology,
   Workload,
   WorkloadSpec,
 } from "../rig/rig.ts";
 import { forkRandom, type Random } from "../workload/forked-random.ts";
-import type { LinkPlan } from "./address-plan.ts";
-import { type CutWatch, watchCut } from "./cut-watch.ts";
+import { copySparse, countDifferent } from "./disk-copy.ts";
 import { openFileDisk } from "./file-disk.ts";
-import { proxyNameOf } from "./link-names.ts";
-import { probeLink } from "./link-probe.ts";
+import { LocalLinks } from "./local-links.ts";
 import type { LocalRun } from "./local-run.ts";
+import { startAgain } from "./start-process.ts";
 import { startWorkloadProcess } from "./workload-process.ts";
 
 /** Longest time between two looks at a condition that no event announces. */
 const POLL_MS = 5;
 const KILL_DEADLINE_MS = 2_000;
 const QUIESCE_DEADLINE_MS = 5_000;
-/** Ten round trips through a proxy take 5 ms. */
-const SILENT_AFTER_MS = 200;
-
-interface LinkState {
-  readonly plan: LinkPlan;
-  /** It let a probe through when it was last seen whole: silence then proves a cut. */
-  answered: boolean;
-  watch: CutWatch | null;
-  /** Of watches that have ended. */
-  stopped: number;
-}
+const OPERATOR_DEADLINE_MS = 2_000;
 
 /** The bed of real processes behind the interface that faults and runner know. */
 export class LocalRig implements Rig {
@@ -45,17 +39,16 @@ export class LocalRig implements Rig {
   readonly topology: Topology;
   readonly proxy: string;
   readonly #run: LocalRun;
-  readonly #links: ReadonlyMap<string, LinkState>;
+  readonly #links: LocalLinks;
   readonly #random: Random;
+  readonly #saved = new Map<SavedDisk, string>();
   #workloads = 0;
 
   constructor(run: LocalRun) {
     this.#run = run;
     this.topology = run.plan.topology;
     this.proxy = run.proxyName;
-    this.#links = new Map(
-      run.plan.links.map((plan) => [plan.id, { plan, answered: false, watch: null, stopped: 0 }]),
-    );
+    this.#links = new LocalLinks(run);
     this.#random = forkRandom(run.spec.seed, "targets");
   }
 
@@ -117,15 +110,39 @@ export class LocalRig implements Rig {
     this.#run.report(what, fields);
   }
 
-  async kill(process: string): Promise<Micros> {
-    const child = this.#run.child(process);
+  async kill(...processes: readonly string[]): Promise<Micros> {
+    const children = processes.map((name) => this.#run.child(name));
     const at = this.now();
-    child.kill();
-    if (await waitForEnd(child, KILL_DEADLINE_MS)) return at;
-    const message = `${process} (${child.pid}) lives ${KILL_DEADLINE_MS} ms after SIGKILL`;
+    for (const child of children) child.kill();
+    const ends = await Promise.all(children.map((child) => waitForEnd(child, KILL_DEADLINE_MS)));
+    const alive = children.find((_, index) => ends[index] === false);
+    if (alive === undefined) return at;
+    const message = `${alive.name} (${alive.pid}) lives ${KILL_DEADLINE_MS} ms after SIGKILL`;
     throw new HarnessError("LEFTOVERS", message, {
       hint: "Look for a process in state D: its disk does not answer.",
     });
+  }
+
+  async start(name: string): Promise<Micros> {
+    this.#run.throwIfBroken();
+    const at = this.now();
+    if (!this.alive(name)) await startAgain(this.#run, name);
+    return at;
+  }
+
+  async pause(name: string): Promise<Micros> {
+    this.#run.throwIfBroken();
+    this.#throwIfDead(name);
+    return this.#run.standStill(name);
+  }
+
+  resume(name: string): Promise<void> {
+    return this.#run.goOn(name);
+  }
+
+  isPaused(name: string): boolean {
+    const child = this.#run.child(name);
+    return child.exit() === null && isStopped(child.pid);
   }
 
   alive(process: string): boolean {
@@ -134,41 +151,70 @@ export class LocalRig implements Rig {
 
   async cut(links: readonly string[], kind: CutKind, direction: Direction): Promise<Micros> {
     this.#run.throwIfBroken();
-    if (kind === "refuse" && direction !== "both") {
-      throw new HarnessError("BAD_SCENARIO", `a refused link has no direction: ${direction}`, {
-        hint: 'Cut "both", or use "blackhole" or "jam".',
-      });
-    }
-    const states = links.map((id) => this.#link(id));
-    await Promise.all(states.map((state) => this.#probeWhole(state)));
-    const at = this.now();
-    await Promise.all(
-      states.map(({ plan }) => this.#run.proxy.links.cut(proxyNameOf(plan), kind, direction)),
-    );
-    for (const state of states) {
-      endWatch(state);
-      if (!state.answered && kind !== "refuse") continue;
-      state.watch = watchCut(
-        state.plan.listen,
-        { kind, direction },
-        {
-          silentAfterMs: this.#silentAfterMs(),
-          onStopped: () => this.#run.log.wake(),
-        },
-      );
-    }
-    return at;
+    return this.#links.cut(links, kind, direction);
   }
 
-  async mend(links: readonly string[]): Promise<void> {
-    const states = links.map((id) => this.#link(id));
-    for (const state of states) endWatch(state);
-    await Promise.all(states.map(({ plan }) => this.#run.proxy.links.mend(proxyNameOf(plan))));
+  mend(links: readonly string[]): Promise<void> {
+    return this.#links.mend(links);
   }
 
   stopped(link: string): number {
-    const { stopped, watch } = this.#link(link);
-    return stopped + (watch?.stopped() ?? 0);
+    return this.#links.stopped(link);
+  }
+
+  async delay(links: readonly string[], by: LinkDelay, direction: Direction): Promise<Micros> {
+    this.#run.throwIfBroken();
+    return this.#links.delay(links, by, direction);
+  }
+
+  undelay(links: readonly string[]): Promise<void> {
+    return this.#links.undelay(links);
+  }
+
+  delayed(link: string): number {
+    return this.#links.delayed(link);
+  }
+
+  async saveDisk(host: string): Promise<SavedDisk> {
+    this.#run.throwIfBroken();
+    const path = this.#diskOf(host);
+    const saved: SavedDisk = { host, at: this.now() };
+    const image = this.#run.newImage(host);
+    // Between two writes of the process, as a power failure would find it.
+    const isRunning = this.alive(host) && !this.isPaused(host);
+    if (isRunning) await this.#run.standStill(host);
+    try {
+      await copySparse(path, image);
+    } finally {
+      if (isRunning) await this.#run.goOn(host);
+    }
+    this.#saved.set(saved, image);
+    return saved;
+  }
+
+  async replaceDisk(host: string, by: SavedDisk | null): Promise<number> {
+    this.#run.throwIfBroken();
+    const path = this.#diskOf(host);
+    const image = by === null ? null : this.#saved.get(by);
+    invariant(image !== undefined, "an image is put back into the run that it was made in");
+    if (this.alive(host)) {
+      throw new HarnessError("BAD_SCENARIO", `${host} lives: its disk cannot be replaced`, {
+        hint: "Kill it first.",
+      });
+    }
+    const count = await countDifferent(path, image);
+    rmSync(path);
+    if (image !== null) await copySparse(image, path);
+    return count;
+  }
+
+  async operator(host: string, command: OperatorCommand): Promise<Micros> {
+    this.#run.throwIfBroken();
+    this.#throwIfDead(host);
+    const at = this.now();
+    const said = command.op === "force-boot" ? { ...command, wallMs: Date.now() } : command;
+    await this.#run.ask(host, { kind: "operator", command: said }, OPERATOR_DEADLINE_MS);
+    return at;
   }
 
   async startWorkload(spec: WorkloadSpec): Promise<Workload> {
@@ -193,13 +239,22 @@ export class LocalRig implements Rig {
   }
 
   async quiesce(): Promise<void> {
-    this.#run.throwIfBroken();
     const { hosts, services, switches } = this.topology;
     // Hosts first: what they still have to say to the others is then said.
-    for (const group of [hosts, [...services, ...switches]]) {
-      const alive = group.filter((name) => this.alive(name));
-      await Promise.all(alive.map((name) => this.#run.quiesce(name, QUIESCE_DEADLINE_MS)));
-    }
+    await this.#askAll(hosts, "quiesce");
+    await this.#askAll([...services, ...switches], "quiesce");
+  }
+
+  async release(): Promise<void> {
+    const { hosts, services, switches } = this.topology;
+    await this.#askAll([...services, ...switches], "release");
+    await this.#askAll(hosts, "release");
+  }
+
+  async #askAll(names: readonly string[], kind: "quiesce" | "release"): Promise<void> {
+    this.#run.throwIfBroken();
+    const alive = names.filter((name) => this.alive(name));
+    await Promise.all(alive.map((name) => this.#run.ask(name, { kind }, QUIESCE_DEADLINE_MS)));
   }
 
   disks(): readonly DiskSource[] {
@@ -211,7 +266,7 @@ export class LocalRig implements Rig {
   }
 
   teardown(): Promise<readonly string[]> {
-    for (const state of this.#links.values()) endWatch(state);
+    this.#links.close();
     return this.#run.teardown();
   }
 
@@ -226,27 +281,16 @@ export class LocalRig implements Rig {
     });
   }
 
-  #link(id: string): LinkState {
-    const state = this.#links.get(id);
-    if (state !== undefined) return state;
-    const names = [...this.#links.keys()].join(", ");
-    throw new HarnessError("BAD_SCENARIO", `there is no link "${id}"`, { hint: `Use ${names}.` });
+  #diskOf(host: string): string {
+    const path = this.#run.files.disks.get(host);
+    if (path !== undefined) return path;
+    throw new HarnessError("BAD_SCENARIO", `${host} is no host`, {
+      hint: `Use ${this.topology.hosts.join(", ")}, or a word like "active".`,
+    });
   }
 
-  /** A link that is cut already keeps what was seen before its cut. */
-  async #probeWhole(state: LinkState): Promise<void> {
-    if (state.watch !== null) return;
-    state.answered = (await probeLink(state.plan.listen, this.#silentAfterMs())) === "answered";
+  #throwIfDead(name: string): void {
+    if (this.alive(name)) return;
+    throw new HarnessError("BAD_SCENARIO", `${name} is dead`, { hint: "Start it first." });
   }
-
-  /** Connection, question and answer: three one-way trips, and the slack of a loaded machine. */
-  #silentAfterMs(): number {
-    return SILENT_AFTER_MS + 6 * this.#run.spec.linkDelayMs;
-  }
-}
-
-function endWatch(state: LinkState): void {
-  state.watch?.stop();
-  state.stopped += state.watch?.stopped() ?? 0;
-  state.watch = null;
 }

@@ -4,11 +4,13 @@ import { invariant } from "../../node/core/invariant.ts";
 import type { ControlEvent } from "../../node/wire/control.ts";
 import { HarnessError } from "../errors.ts";
 import { type Child, killPid, lastLines, waitForEnd } from "../process/child.ts";
+import { type StandStill, standStill } from "../process/stand-still.ts";
 import type { SpawnedProxy } from "../proxy/proxy-server.ts";
+import type { Micros } from "../record/types.ts";
 import type { ClusterSpec, ProcessExit } from "../rig/rig.ts";
 import type { AddressPlan } from "./address-plan.ts";
 import type { ClusterNumber } from "./cluster-number.ts";
-import type { ControlClient } from "./control-client.ts";
+import type { Asked, ControlClient } from "./control-client.ts";
 import { createEventLog, type EventLog } from "./event-log.ts";
 import { createHostViews, type HostViews } from "./host-views.ts";
 import { findLeftovers } from "./leftovers.ts";
@@ -37,6 +39,8 @@ export interface LocalRunOptions {
   readonly clock: RunClock;
   readonly number: ClusterNumber;
   readonly commandOf: (role: keyof Commands) => readonly string[];
+  /** From a process's spawn to its ready line. Unit: milliseconds. */
+  readonly readyMs: number;
 }
 
 /**
@@ -53,17 +57,21 @@ export class LocalRun {
   /** Goes away with the run, however it ends. */
   readonly privateDir: string;
   readonly commandOf: (role: keyof Commands) => readonly string[];
+  readonly readyMs: number;
   readonly log: EventLog = createEventLog();
   readonly views: HostViews;
   readonly exits: ProcessExit[] = [];
   /** As records name it; empty until it answers. */
   proxyName = "";
   readonly #number: ClusterNumber;
-  readonly #children = new Map<string, Child>();
-  readonly #controls = new Map<string, ControlClient>();
+  /** By name, every life, the newest one last. */
+  readonly #children = new Map<string, Child[]>();
+  readonly #controls = new Map<Child, ControlClient>();
+  readonly #standing = new Map<Child, StandStill>();
+  readonly #images: string[] = [];
   #files: RunFiles | null = null;
   #proxy: SpawnedProxy | null = null;
-  #broken: HarnessError | null = null;
+  #broken: Error | null = null;
   #ending: Promise<readonly string[]> | null = null;
 
   constructor(options: LocalRunOptions) {
@@ -75,6 +83,7 @@ export class LocalRun {
     this.plan = options.number.plan;
     this.privateDir = join(options.runDir, ".private");
     this.commandOf = options.commandOf;
+    this.readyMs = options.readyMs;
     this.views = createHostViews(this.plan.topology.hosts);
     this.#number = options.number;
     process.once("exit", this.#killAll);
@@ -108,21 +117,34 @@ export class LocalRun {
 
   /** From here on the process belongs to the run; its end is reported. */
   adopt(child: Child): void {
-    this.#children.set(child.name, child);
+    const lives = this.#children.get(child.name) ?? [];
+    this.#children.set(child.name, [...lives, child]);
+    if (lives.length > 0) this.views.begin(child.name);
+    // Whoever started it learns of it in time to end it.
+    if (this.#ending !== null) child.kill();
     void child.ended.then((exit) => {
       this.exits.push(exit);
       this.report("exit", { ...exit });
     });
   }
 
-  attach(name: string, control: ControlClient): void {
-    if (this.#ending === null) this.#controls.set(name, control);
+  attach(child: Child, control: ControlClient): void {
+    if (this.#ending === null) this.#controls.set(child, control);
     else control.close();
   }
 
-  /** @throws HarnessError BAD_SCENARIO for a name that no process has */
+  /** How often a process of this name was started. */
+  lives(name: string): number {
+    return this.#children.get(name)?.length ?? 0;
+  }
+
+  /**
+   * The newest life of a process.
+   *
+   * @throws HarnessError BAD_SCENARIO for a name that no process has
+   */
   child(name: string): Child {
-    const child = this.#children.get(name);
+    const child = this.#children.get(name)?.at(-1);
     if (child !== undefined) return child;
     const names = [...this.#children.keys()].join(", ");
     throw new HarnessError("BAD_SCENARIO", `there is no process "${name}"`, {
@@ -134,18 +156,26 @@ export class LocalRun {
     this.log.add({ ...fields, at: this.clock.now(), source: "harness", what });
   }
 
-  /** @param source as records name it: `host a` */
-  takeEvent(source: string, { atUs, what, fields }: ControlEvent): void {
+  /** The last words of a former life may come when the next one has begun. `source`: as records name it, `host a`. */
+  takeEvent(child: Child, source: string, { atUs, what, fields }: ControlEvent): void {
     const { startUs } = this.clock;
     const event = { ...onRunClock(fields, startUs), at: atUs - startUs, source, what };
-    this.views.take(event);
+    if (child === this.child(child.name)) this.views.take(event);
     this.log.add(event);
   }
 
   /** A channel that closes because its process ended is no fault of the rig. */
-  async takeLoss(name: string, why: string): Promise<void> {
-    if (await waitForEnd(this.child(name), EXIT_AFTER_LOSS_MS)) return;
+  async takeLoss(child: Child, why: string): Promise<void> {
+    if (await waitForEnd(child, EXIT_AFTER_LOSS_MS)) return;
+    const { name } = child;
     this.#break("CONTROL_LOST", `control channel of ${name}: ${why}`, `Read ${name}.log.`);
+  }
+
+  /** Every caller gets this error from now on. */
+  breakBy(error: unknown): void {
+    if (this.#ending !== null) return;
+    this.#broken ??= error instanceof Error ? error : new Error(String(error));
+    this.log.wake();
   }
 
   /** @throws HarnessError what broke the run, for every caller from then on */
@@ -153,13 +183,39 @@ export class LocalRun {
     if (this.#broken !== null) throw this.#broken;
   }
 
-  /** Returns when it has quiesced, or has ended instead. */
-  async quiesce(name: string, withinMs: number): Promise<void> {
-    const { ended } = this.child(name);
-    const asked = this.#controls.get(name)?.ask("quiesce", withinMs);
-    await Promise.race([asked, ended]).catch(async (error: unknown) => {
-      if (!(await waitForEnd(this.child(name), EXIT_AFTER_LOSS_MS))) throw error;
+  /** Returns when it has answered, or has ended instead. */
+  async ask(name: string, request: Asked, withinMs: number): Promise<void> {
+    const child = this.child(name);
+    const asked = this.#controls.get(child)?.ask(request, withinMs);
+    await Promise.race([asked, child.ended]).catch(async (error: unknown) => {
+      if (!(await waitForEnd(child, EXIT_AFTER_LOSS_MS))) throw error;
     });
+  }
+
+  /** Returns the run clock immediately before the signal. */
+  async standStill(name: string): Promise<Micros> {
+    const child = this.child(name);
+    let at = this.clock.now();
+    if (this.#standing.has(child)) return at;
+    const onBegin = (): void => {
+      at = this.clock.now();
+    };
+    const still = await standStill(child, { env: this.env, onBegin });
+    this.#standing.set(child, still);
+    return at;
+  }
+
+  async goOn(name: string): Promise<void> {
+    const child = this.child(name);
+    await this.#standing.get(child)?.end();
+    this.#standing.delete(child);
+  }
+
+  /** Path for another image of a host's disk; removed with the run. */
+  newImage(host: string): string {
+    const path = `${this.files.disks.get(host) ?? ""}.image-${this.#images.length + 1}`;
+    this.#images.push(path);
+    return path;
   }
 
   /** Idempotent; every step is taken, whatever the ones before found. */
@@ -169,18 +225,20 @@ export class LocalRun {
   }
 
   async #end(): Promise<readonly string[]> {
-    const workload = this.#children.get("workload");
+    await Promise.all([...this.#standing.values()].map((still) => still.end()));
+    const workload = this.#children.get("workload")?.at(-1);
     if (workload !== undefined) {
       workload.expectEnd();
       workload.stdin.end();
       await waitForEnd(workload, WORKLOAD_GRACE_MS);
     }
-    const children = [...this.#children.values()];
+    const children = [...this.#children.values()].flat();
     for (const child of children) child.kill();
     await Promise.all(children.map((child) => waitForEnd(child, END_DEADLINE_MS)));
     for (const control of this.#controls.values()) control.close();
     const failures = (await this.#proxy?.stop()) ?? [];
     await this.#number.release();
+    for (const image of this.#images) rmSync(image, { force: true });
     this.#removePrivate();
     process.off("exit", this.#killAll);
     const left = findLeftovers({
@@ -193,7 +251,9 @@ export class LocalRun {
 
   /** Last resort, when the harness exits without a teardown: nothing asynchronous runs any more. */
   readonly #killAll = (): void => {
-    for (const child of this.#children.values()) if (child.exit() === null) killPid(child.pid);
+    for (const child of [...this.#children.values()].flat()) {
+      if (child.exit() === null) killPid(child.pid);
+    }
     const server = this.#proxy?.process ?? null;
     if (server !== null && server.exit() === null) killPid(server.pid);
     this.#removePrivate();
@@ -204,9 +264,7 @@ export class LocalRun {
   }
 
   #break(code: "PROXY_FAILED" | "CONTROL_LOST", message: string, hint: string): void {
-    if (this.#ending !== null) return;
-    this.#broken ??= new HarnessError(code, message, { hint });
-    this.log.wake();
+    this.breakBy(new HarnessError(code, message, { hint }));
   }
 }
 

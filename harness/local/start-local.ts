@@ -2,20 +2,18 @@ import { randomInt } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { HarnessError } from "../errors.ts";
-import { type Child, spawnChild } from "../process/child.ts";
 import { findProxy, type ProxySource } from "../proxy/find-proxy.ts";
 import { spawnProxy } from "../proxy/proxy-server.ts";
 import type { ClusterSpec, Rig } from "../rig/rig.ts";
 import { CLUSTER_NUMBER_MAX, type Members } from "./address-plan.ts";
 import { reserveClusterNumber } from "./cluster-number.ts";
-import { attachControl } from "./control-client.ts";
 import { proxyNameOf } from "./link-names.ts";
 import { LocalRig } from "./local-rig.ts";
 import { type Commands, LocalRun } from "./local-run.ts";
 import { builtFile } from "./package-paths.ts";
-import { untilReady } from "./ready.ts";
 import { startRunClock } from "./run-clock.ts";
 import { writeRunFiles } from "./run-files.ts";
+import { startProcess } from "./start-process.ts";
 
 export interface LocalOptions {
   /** Folder of the run's record; made if missing. One run, one folder. */
@@ -57,16 +55,11 @@ export async function startLocal(spec: ClusterSpec, options: LocalOptions): Prom
   makeFolder(runDir);
   const clock = startRunClock();
   const number = await reserveClusterNumber(members, randomInt(CLUSTER_NUMBER_MAX) + 1);
-  const run = new LocalRun({ spec, runDir, scenario, env, clock, number, commandOf });
+  const { readyMs = READY_MS } = options;
+  const run = new LocalRun({ spec, runDir, scenario, env, clock, number, commandOf, readyMs });
   onProgress(`cluster ${number.plan.number}: starting`);
   try {
-    await bringUp(run, {
-      source,
-      guest,
-      members,
-      readyMs: options.readyMs ?? READY_MS,
-      onProgress,
-    });
+    await bringUp(run, { source, guest, members, onProgress });
     return new LocalRig(run);
   } catch (error: unknown) {
     await run.teardown();
@@ -78,24 +71,19 @@ interface BringUp {
   readonly source: ProxySource;
   readonly guest: string;
   readonly members: Members;
-  readonly readyMs: number;
   readonly onProgress: (line: string) => void;
 }
 
 /** Proxy and processes start side by side: a process takes longer to load than the proxy to answer, and dials again until it does. */
 async function bringUp(run: LocalRun, options: BringUp): Promise<void> {
-  const { source, guest, members, readyMs, onProgress } = options;
+  const { source, guest, members, onProgress } = options;
   const { spec, plan, privateDir, runDir } = run;
   const { hosts, services, switches } = plan.topology;
   // First the proxy: its guard removes the secret when the harness is killed, so it must be there before the secret is.
   const all = [startLinks(run, source)];
   try {
     run.useFiles(writeRunFiles({ spec, members, plan, privateDir, runDir, guest }));
-    all.push(
-      ...hosts.map((name) => startProcess(run, { role: "host", name, readyMs })),
-      ...services.map((name) => startProcess(run, { role: "quorum", name, readyMs })),
-      ...switches.map((name) => startProcess(run, { role: "switch", name, readyMs })),
-    );
+    all.push(...[...hosts, ...services, ...switches].map((name) => startProcess(run, name)));
     await Promise.all(all);
   } catch (error: unknown) {
     // Whatever is still on its way must belong to the run before it is ended.
@@ -120,47 +108,6 @@ async function startLinks(run: LocalRun, source: ProxySource): Promise<void> {
     return { name: proxyNameOf(plan), listen: plan.listen, upstream: plan.upstream };
   });
   await proxy.links.create(links, run.spec.linkDelayMs);
-}
-
-interface ProcessPlan {
-  readonly role: "host" | "quorum" | "switch";
-  readonly name: string;
-  readonly readyMs: number;
-}
-
-async function startProcess(run: LocalRun, { role, name, readyMs }: ProcessPlan): Promise<void> {
-  const child = await spawnProcess(run, role, name);
-  await untilReady(child, readyMs, (text) => run.report("stray-output", { process: name, text }));
-  const control = run.plan.control.get(name);
-  if (control === undefined) throw new TypeError(`no control address for ${name}`);
-  const { cluster, secret } = run.files;
-  const source = `${role} ${name}`;
-  const client = await attachControl({
-    process: name,
-    endpoint: control,
-    cluster,
-    secret,
-    onEvent: (event) => run.takeEvent(source, event),
-    onLost: (why) => void run.takeLoss(name, why),
-  });
-  run.attach(name, client);
-}
-
-async function spawnProcess(
-  run: LocalRun,
-  role: ProcessPlan["role"],
-  name: string,
-): Promise<Child> {
-  const file = run.files.processFiles.get(name) ?? "";
-  const child = await spawnChild({
-    name,
-    command: [...run.commandOf(role), "--file", file],
-    env: run.env,
-    stderrFile: join(run.runDir, `${name}.stderr`),
-    stdout: "pipe",
-  });
-  run.adopt(child);
-  return child;
 }
 
 function membersOf(spec: ClusterSpec): Members {

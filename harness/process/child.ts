@@ -32,6 +32,8 @@ export interface Child {
   expectEnd(): void;
   /** SIGKILL to exactly this process, at once; its end is expected. Idempotent. */
   kill(): void;
+  /** Nothing happens once it has ended. */
+  signal(name: "SIGSTOP" | "SIGCONT"): void;
 }
 
 /** In place of the child: drops NODE_OPTIONS, keeps the pid. */
@@ -97,13 +99,20 @@ export async function spawnChild(options: ChildOptions): Promise<Child> {
       expectEnd();
       if (exit === null) killPid(pid);
     },
+    signal(name) {
+      if (exit === null) signalPid(pid, name);
+    },
   };
 }
 
 /** SIGKILL by number; a process that is gone already is fine. */
 export function killPid(pid: number): void {
+  signalPid(pid, "SIGKILL");
+}
+
+function signalPid(pid: number, name: NodeJS.Signals): void {
   try {
-    process.kill(pid, "SIGKILL");
+    process.kill(pid, name);
   } catch (error: unknown) {
     if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
   }

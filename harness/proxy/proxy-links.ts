@@ -1,7 +1,7 @@
 import { type Proxy as LinkProxy, type Toxic, Toxiproxy } from "toxiproxy-node-client";
 import { invariant } from "../../node/core/invariant.ts";
 import type { Endpoint } from "../../node/ports/process-file.ts";
-import type { CutKind, Direction } from "../rig/rig.ts";
+import type { CutKind, Direction, LinkDelay } from "../rig/rig.ts";
 import { ProxyHttp } from "./proxy-http.ts";
 
 /** One proxied channel. */
@@ -29,8 +29,8 @@ export interface ProxyLinks {
   cut(name: string, kind: CutKind, direction: Direction): Promise<void>;
   /** After `blackhole` the server closes the link's connections; after `jam` all queued bytes arrive. Idempotent. */
   mend(name: string): Promise<void>;
-  /** One-way delays. Unit: whole milliseconds; 0: none. Bytes that are under way may overtake a shortened delay's end, never each other. */
-  delay(name: string, forwardMs: number, backwardMs: number): Promise<void>;
+  /** One-way delays in place of what was there. 0: none. Bytes that are under way may overtake a shortened delay's end, never each other. */
+  delay(name: string, forward: LinkDelay, backward: LinkDelay): Promise<void>;
   /** Removes all links of this run, and nothing else. */
   remove(): Promise<void>;
 }
@@ -78,8 +78,9 @@ export function createProxyLinks(url: string): ProxyLinks {
       await Promise.all(
         links.map(async ({ name }) => {
           const state = stateOf(name);
-          await setDelay(state, "upstream", delayMs);
-          await setDelay(state, "downstream", delayMs);
+          const by = { latencyMs: delayMs, jitterMs: 0 };
+          await setDelay(state, "upstream", by);
+          await setDelay(state, "downstream", by);
           await enable(state, true);
         }),
       );
@@ -101,10 +102,10 @@ export function createProxyLinks(url: string): ProxyLinks {
       await keepCuts(state, new Set());
       await enable(state, true);
     },
-    async delay(name, forwardMs, backwardMs) {
+    async delay(name, forward, backward) {
       const state = stateOf(name);
-      await setDelay(state, "upstream", forwardMs);
-      await setDelay(state, "downstream", backwardMs);
+      await setDelay(state, "upstream", forward);
+      await setDelay(state, "downstream", backward);
     },
     async remove() {
       await Promise.all([...states.values()].map(({ proxy }) => proxy.remove()));
@@ -170,18 +171,21 @@ async function keepCuts(state: LinkState, kept: ReadonlySet<string>): Promise<vo
   );
 }
 
-async function setDelay(state: LinkState, stream: Stream, delayMs: number): Promise<void> {
-  invariant(Number.isSafeInteger(delayMs) && delayMs >= 0, "a delay is whole milliseconds");
+async function setDelay(state: LinkState, stream: Stream, by: LinkDelay): Promise<void> {
+  const { latencyMs: latency, jitterMs: jitter } = by;
+  invariant(Number.isSafeInteger(latency) && latency >= 0, "a delay is whole milliseconds");
+  invariant(Number.isSafeInteger(jitter) && jitter >= 0, "a jitter is whole milliseconds");
+  invariant(jitter <= latency, "no byte arrives before it was sent");
   const name = `delay-${stream}`;
   const toxic = state.toxics.get(name);
-  const attributes = { latency: delayMs, jitter: 0 };
-  if (toxic === undefined && delayMs === 0) return;
+  const attributes = { latency, jitter };
+  if (toxic === undefined && latency === 0) return;
   if (toxic === undefined) {
     const body = { name, stream, toxicity: 1, type: "latency", attributes } as const;
     state.toxics.set(name, await state.proxy.addToxic<unknown>(body));
     return;
   }
-  if (delayMs > 0) {
+  if (latency > 0) {
     await toxic.update({ name, stream, type: toxic.type, toxicity: 1, attributes });
     return;
   }

@@ -3,6 +3,7 @@
  * and nothing here assumes that what it breaks is ours. A single flow of control awaits these calls, one after the other: in `sim` the
  * virtual clock moves only inside `until` and `waitFor`.
  */
+import type { OperatorCommand as HostCommand } from "../../node/core/host/contract.ts";
 import type { Micros, RunEvent } from "../record/types.ts";
 
 /** Words a plan uses for what it breaks; the rig resolves them at the fault instant, and the record keeps the answer. */
@@ -45,6 +46,24 @@ export interface HostView {
   readonly right: string | null;
   /** The VM runs here: its last announcement was not withdrawn. */
   readonly runs: boolean;
+}
+
+type WithoutWall<Command> = Command extends unknown ? Omit<Command, "wallMs"> : never;
+
+/** What an operator may ask of a host; the bed adds the wall clock where one is wanted. */
+export type OperatorCommand = WithoutWall<HostCommand>;
+
+/** Added to what a link takes by itself. Unit: milliseconds, whole; each frame waits latency ± jitter, drawn uniformly. */
+export interface LinkDelay {
+  readonly latencyMs: number;
+  /** At most the latency. 0: none. */
+  readonly jitterMs: number;
+}
+
+/** What a host's disk held at an instant. Belongs to the rig that made it. */
+export interface SavedDisk {
+  readonly host: string;
+  readonly at: Micros;
 }
 
 export interface WorkloadSpec {
@@ -101,19 +120,58 @@ export interface Rig {
   /** Adds an event of source `harness`, stamped now. */
   report(what: string, fields: Readonly<Record<string, unknown>>): void;
 
-  /** SIGKILL, a power failure of the disk's cache included. Returns the run clock immediately before the kill. */
-  kill(process: string): Promise<Micros>;
+  /**
+   * SIGKILL of these processes at one instant, a power failure of their disks' caches included. Returns the run clock immediately before
+   * the first one. One that is dead stays so.
+   */
+  kill(...processes: readonly string[]): Promise<Micros>;
   alive(process: string): boolean;
+  /**
+   * Gives a dead process its next life: same addresses, same disk or store. Returns the run clock immediately before, once the process
+   * exists; the event `started` follows when it takes in connections. One that lives stays as it is. A process that is not ready in time
+   * breaks the run.
+   */
+  start(process: string): Promise<Micros>;
+  /**
+   * SIGSTOP: the process stands still, its kernel does not. Returns the run clock immediately before the call, once it stands. Throws
+   * HarnessError BAD_SCENARIO for a dead one.
+   */
+  pause(process: string): Promise<Micros>;
+  /** SIGCONT. Idempotent; one that is dead or runs stays as it is. */
+  resume(process: string): Promise<void>;
+  /** Looked at from outside the process. False where the bed cannot look. */
+  isPaused(process: string): boolean;
   /** Cuts these links. Idempotent per link; a second cut of another kind replaces the first. Returns the run clock before the first call. */
   cut(links: readonly string[], kind: CutKind, direction: Direction): Promise<Micros>;
   /** Undoes `cut`. Idempotent. */
   mend(links: readonly string[]): Promise<void>;
   /** Bytes or connections that the cut of this link has stopped so far, for the proof that it bit. */
   stopped(link: string): number;
+  /** Slows these links in one direction or both; replaces what was added before, in each direction named. Returns the run clock before the first call. */
+  delay(links: readonly string[], by: LinkDelay, direction: Direction): Promise<Micros>;
+  /** Takes off what `delay` added, in both directions. Idempotent. */
+  undelay(links: readonly string[]): Promise<void>;
+  /** Frames or probes that the added delay of this link has held back so far, for the proof that it bit. */
+  delayed(link: string): number;
+
+  /** Keeps what a power failure at this instant would surely leave on the host's disk. The host may live. */
+  saveDisk(host: string): Promise<SavedDisk>;
+  /**
+   * Puts a kept image, or (`null`) a blank disk, in place of the disk of a dead host. Returns how many blocks of 4 KiB then hold something
+   * else than before. Throws HarnessError BAD_SCENARIO while the host lives.
+   */
+  replaceDisk(host: string, by: SavedDisk | null): Promise<number>;
+  /**
+   * Gives an operator's command to a host, by the control channel. Returns the run clock immediately before. What comes of it is an event
+   * of that host: `operator`, with `op`, `state` (`done`, `refused`) and `why`. Throws HarnessError BAD_SCENARIO for a dead host.
+   */
+  operator(host: string, command: OperatorCommand): Promise<Micros>;
 
   startWorkload(spec: WorkloadSpec): Promise<Workload>;
   /** Hosts stop taking in work and bring what they have to their disks; killed ones stay as they are. */
   quiesce(): Promise<void>;
+  /** The way back from `quiesce`: hosts take in work again. Idempotent. */
+  release(): Promise<void>;
   disks(): readonly DiskSource[];
   exits(): readonly ProcessExit[];
   /** Ends everything of this run. Names what it could not end: empty in a good run. Idempotent. */

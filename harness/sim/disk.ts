@@ -9,7 +9,7 @@ import type { Micros } from "../record/types.ts";
 import type { DiskSource } from "../rig/rig.ts";
 import type { SimClock } from "./clock.ts";
 import type { Draws } from "./draws.ts";
-import { createBytes } from "./sparse-bytes.ts";
+import { createBytes, type SparseBytes } from "./sparse-bytes.ts";
 import type { LandedRange } from "./watch.ts";
 
 export interface SimDisk extends RawDisk {
@@ -17,6 +17,10 @@ export interface SimDisk extends RawDisk {
   source(host: string): DiskSource;
   /** Loses the cache; some of its sectors may have reached the medium. The disk can be used again by the next life of its host. */
   powerOff(): void;
+  /** Another disk in the place of this one, which has no power: its content, or null: a blank one. */
+  replace(by: SparseBytes | null): void;
+  /** A copy of what `source` shows. */
+  save(): SparseBytes;
   /** Writes and flushes not yet durable. */
   isIdle(): boolean;
 }
@@ -27,6 +31,8 @@ export interface DiskOptions {
   readonly given?: (offset: number, length: number) => void;
   /** What one flush or one power failure has made durable, in order; of a torn write each of its pieces. */
   readonly landed?: (ranges: readonly LandedRange[]) => void;
+  /** Another disk is in its place; all that it holds. */
+  readonly replaced?: (ranges: readonly LandedRange[]) => void;
 }
 
 interface Waiting {
@@ -39,7 +45,8 @@ interface Waiting {
 const FLUSH_US = { baseMin: 100, baseMax: 500, jitter: 300 } as const;
 const SLOW = { perMille: 10, maxUs: 3_000 } as const;
 
-export function createDisk({ clock, draws, given: onGiven, landed }: DiskOptions): SimDisk {
+export function createDisk(options: DiskOptions): SimDisk {
+  const { clock, draws, given: onGiven, landed, replaced } = options;
   const visible = createBytes();
   const durable = createBytes();
   const baseUs = draws.between(FLUSH_US.baseMin, FLUSH_US.baseMax);
@@ -109,6 +116,17 @@ export function createDisk({ clock, draws, given: onGiven, landed }: DiskOptions
       flushed = given;
       isBusy = false;
       visible.become(durable);
+    },
+    replace(by) {
+      invariant(cache.length === 0 && waiting.length === 0, "a disk is exchanged without power");
+      durable.become(by ?? createBytes());
+      visible.become(durable);
+      replaced?.(durable.ranges());
+    },
+    save() {
+      const copy = createBytes();
+      copy.become(durable);
+      return copy;
     },
     isIdle: () => cache.length === 0 && waiting.length === 0,
   };

@@ -3,7 +3,7 @@
  * in one direction or both, and both at once. Bytes of one connection and direction keep their order; nothing else does.
  */
 import type { Micros } from "../record/types.ts";
-import type { CutKind, Direction } from "../rig/rig.ts";
+import type { CutKind, Direction, LinkDelay } from "../rig/rig.ts";
 import type { SimClock } from "./clock.ts";
 import type { Draws } from "./draws.ts";
 import { createLane, type Flow, type Item, type Lane, type Parcel } from "./lane.ts";
@@ -11,6 +11,8 @@ import { createLane, type Flow, type Item, type Lane, type Parcel } from "./lane
 /** What an end of a link is told. `conn` is new for every connection of the run. */
 export interface LinkEnd<In> {
   isAlive(): boolean;
+  /** Its process stands still: it accepts nothing and dials nothing until it goes on. Absent: never. */
+  isPaused?(): boolean;
   up(conn: number): void;
   down(conn: number): void;
   /** Dialler only: a dial was refused, or accepted and closed before the greeting. */
@@ -36,10 +38,17 @@ export interface AnyLink {
   cut(kind: CutKind, direction: Direction): void;
   mend(): void;
   stopped(): number;
+  /** Added to the link's own delay. */
+  delay(by: LinkDelay, direction: Direction): void;
+  undelay(): void;
+  /** Items that waited for the added delay. */
+  delayed(): number;
   /** That process is dead from now on. */
   died(process: string): void;
   /** That process takes in and makes connections from now on. */
   ready(process: string): void;
+  /** That process, which stood still, goes on. */
+  resumed(process: string): void;
 }
 
 export interface SimLink<Forward, Backward> extends AnyLink {
@@ -53,6 +62,7 @@ export interface SimLink<Forward, Backward> extends AnyLink {
 }
 
 export type Side = "dialler" | "listener";
+type Way = Exclude<Direction, "both">;
 
 /** `waiting`: its greeting has not come yet. */
 type EndState = "waiting" | "up" | "gone";
@@ -92,6 +102,10 @@ class Link<Forward, Backward> implements SimLink<Forward, Backward> {
   #connections: Connection<Forward, Backward>[] = [];
   #cut: { readonly kind: CutKind; readonly direction: Direction } | null = null;
   #stopped = 0;
+  readonly #added = new Map<Way, LinkDelay>();
+  #delayed = 0;
+  /** What an end that stands still will do when it goes on. */
+  #deferred: { readonly side: Side; readonly act: () => void }[] = [];
   /** Grows with each dial and each life of the dialler: an older timer finds that it is not meant. */
   #turn = 0;
 
@@ -149,9 +163,23 @@ class Link<Forward, Backward> implements SimLink<Forward, Backward> {
     return this.#stopped;
   }
 
+  delay(by: LinkDelay, direction: Direction): void {
+    const ways: readonly Way[] = direction === "both" ? ["forward", "backward"] : [direction];
+    for (const way of ways) this.#added.set(way, by);
+  }
+
+  undelay(): void {
+    this.#added.clear();
+  }
+
+  delayed(): number {
+    return this.#delayed;
+  }
+
   died(process: string): void {
     const side = this.#sideOf(process);
     if (side === null) return;
+    this.#deferred = this.#deferred.filter((one) => one.side !== side);
     for (const connection of [...this.#connections]) {
       if (connection[side] === "gone") continue;
       connection[side] = "gone";
@@ -166,6 +194,20 @@ class Link<Forward, Backward> implements SimLink<Forward, Backward> {
     if (this.#sideOf(process) === "dialler") this.#dialAfter(0);
   }
 
+  resumed(process: string): void {
+    const side = this.#sideOf(process);
+    const due = this.#deferred.filter((one) => one.side === side);
+    this.#deferred = this.#deferred.filter((one) => one.side !== side);
+    for (const { act } of due) act();
+  }
+
+  /** Does it when that end can: at once, or when its process goes on. */
+  #whenRunning(side: Side, act: () => void): void {
+    const end = side === "dialler" ? this.#dialler : this.#listener;
+    if (end?.isPaused?.() === true) this.#deferred.push({ side, act });
+    else act();
+  }
+
   #sideOf(process: string): Side | null {
     if (process === this.#options.dialler) return "dialler";
     return process === this.#options.listener ? "listener" : null;
@@ -175,17 +217,27 @@ class Link<Forward, Backward> implements SimLink<Forward, Backward> {
     return this.#connections.find(({ id }) => id === conn);
   }
 
-  #delay(): Micros {
-    const jitter = this.#baseUs + this.#draws.below(JITTER_US);
-    return this.#draws.chance(SLOW.perMille) ? jitter + this.#draws.below(SLOW.maxUs) : jitter;
+  #delay(way: Way): Micros {
+    const own = this.#baseUs + this.#draws.below(JITTER_US) + this.#addedDelay(way);
+    return this.#draws.chance(SLOW.perMille) ? own + this.#draws.below(SLOW.maxUs) : own;
+  }
+
+  #addedDelay(way: Way): Micros {
+    const added = this.#added.get(way);
+    if (added === undefined) return 0;
+    this.#delayed += 1;
+    const { latencyMs, jitterMs } = added;
+    const jitter = jitterMs === 0 ? 0 : this.#draws.between(-1_000 * jitterMs, 1_000 * jitterMs);
+    return Math.max(0, 1_000 * latencyMs + jitter);
   }
 
   #dialAfter(span: Micros): void {
     this.#turn += 1;
     const turn = this.#turn;
-    this.#clock.after(span, () => {
+    const dial = (): void => {
       if (turn === this.#turn && this.#dialler?.isAlive() === true) this.#dial(turn);
-    });
+    };
+    this.#clock.after(span, () => this.#whenRunning("dialler", dial));
   }
 
   #dial(turn: number): void {
@@ -209,7 +261,6 @@ class Link<Forward, Backward> implements SimLink<Forward, Backward> {
     const shared = {
       clock: this.#clock,
       draws: this.#draws,
-      delay: () => this.#delay(),
       stopped: () => {
         this.#stopped += 1;
       },
@@ -218,10 +269,12 @@ class Link<Forward, Backward> implements SimLink<Forward, Backward> {
       id: this.#options.nextConn(),
       forward: createLane<Forward>({
         ...shared,
+        delay: () => this.#delay("forward"),
         arrive: (item) => this.#arriveForward(connection, item),
       }),
       backward: createLane<Backward>({
         ...shared,
+        delay: () => this.#delay("backward"),
         arrive: (item) => this.#arriveBackward(connection, item),
       }),
       dialler: "waiting",
@@ -236,11 +289,14 @@ class Link<Forward, Backward> implements SimLink<Forward, Backward> {
     const listener = this.#listener;
     if (listener === null || connection.listener === "gone") return;
     if (item.kind === "close") this.#lose(connection, "listener");
-    else if (item.kind === "greeting") this.#accept(connection, listener);
-    else this.#take(connection, "listener", listener, item.parcel);
+    else if (item.kind === "greeting") {
+      this.#whenRunning("listener", () => this.#accept(connection, listener));
+    } else this.#take(connection, "listener", listener, item.parcel);
   }
 
   #accept(connection: Connection<Forward, Backward>, listener: LinkEnd<Forward>): void {
+    // Given up while the listener stood still.
+    if (connection.listener !== "waiting") return;
     if (!listener.isAlive()) {
       connection.listener = "gone";
       connection.backward.send({ kind: "close" });

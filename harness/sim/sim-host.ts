@@ -1,8 +1,8 @@
 /** A host: its core between simulated links, disk and machine. Performs the effects of one step in order, at one instant, awaiting none. */
 import { crc32 } from "node:zlib";
 import { createStore } from "../../node/core/disk/store.ts";
-import type { HostConfig, HostEffect } from "../../node/core/host/contract.ts";
-import { unreachable } from "../../node/core/invariant.ts";
+import type { HostConfig, HostEffect, OperatorCommand } from "../../node/core/host/contract.ts";
+import { invariant, unreachable } from "../../node/core/invariant.ts";
 import type { PeerFrame } from "../../node/core/pair/frames.ts";
 import type { QuorumAnswer, QuorumFrame, QuorumRequest } from "../../node/core/quorum/messages.ts";
 import type { FromSwitch, ToSwitch } from "../../node/core/switch/frames.ts";
@@ -14,9 +14,12 @@ import { type CommitQueue, createCommitQueue } from "./commit-queue.ts";
 import type { Core, HostInput, MakeCore } from "./core.ts";
 import { createDisk, type SimDisk } from "./disk.ts";
 import type { Draws } from "./draws.ts";
+import { createGate, type Gate } from "./gate.ts";
 import { drawHostClock, type HostClock } from "./host-clock.ts";
+import { type Hearer, pathEnd, serviceEnd, switchEnd } from "./host-ends.ts";
 import type { LinkEnd } from "./link.ts";
 import { createMachineRoom, type MachineRoom } from "./machine-room.ts";
+import type { SparseBytes } from "./sparse-bytes.ts";
 import type { Watch } from "./watch.ts";
 import { drawsOf, millis, type SimProcess, type World } from "./world.ts";
 
@@ -49,11 +52,25 @@ export interface SimHost extends SimProcess {
   attachSwitch(id: string, outlet: Outlet<ToSwitch>): LinkEnd<FromSwitch>;
   /** It dies between two effects of its next step that has several and that finds the condition true. */
   armKill(condition: () => boolean): void;
+  /** It stands still: what happens to it waits. Its clock goes on. */
+  pause(): void;
+  /** What waits happens now; timers are late. */
+  resume(): void;
+  isPaused(): boolean;
+  /** From now on it does nothing more, for the audit: nothing of it is under way. */
+  freeze(): void;
+  /** The way back from `quiesce` and `freeze`. */
+  release(): void;
+  operate(command: OperatorCommand): void;
   disk(): DiskSource;
+  saveDisk(): SparseBytes;
+  /** Puts another disk in place of a dead host's; null: a blank one. Returns how many blocks of 4 KiB differ. */
+  replaceDisk(by: SparseBytes | null): number;
 }
 
 const START_MAX_US = 30_000;
 const IDS = 32;
+const SAVE_US = 5_000;
 const TICK_JITTER_US = 800;
 
 class Host implements SimHost {
@@ -68,10 +85,16 @@ class Host implements SimHost {
   readonly #outlets = new Map<string, Outlet<never>>();
   #core: Core | null = null;
   #commits: CommitQueue | null = null;
+  /** Closed while it is paused. */
+  readonly #gate: Gate;
+  /** Closed while clients have to wait. */
+  readonly #clientGate: Gate;
   #room: MachineRoom;
   #isAlive = true;
+  /** Counted from 0; a timer of an older life finds that it is not meant. */
+  #life = 0;
   #armed: (() => boolean) | null = null;
-  #isQuiescing = false;
+  #isPaused = false;
   #isFrozen = false;
   #areIdsWanted = false;
 
@@ -83,12 +106,15 @@ class Host implements SimHost {
     this.#options = options;
     this.#draws = drawsOf(world, this.source);
     this.#ids = drawsOf(world, `${this.source}/ids`);
+    this.#gate = createGate(drawsOf(world, `${this.source}/gate`));
+    this.#clientGate = createGate(drawsOf(world, `${this.source}/client-gate`));
     this.clock = drawHostClock(drawsOf(world, `${this.source}/clock`), config.timing.rateBound);
     this.#disk = createDisk({
       clock: world.clock,
       draws: drawsOf(world, `${this.source}/disk`),
       given: (offset, length) => watch.given(this.name, offset, length),
       landed: (ranges) => watch.landed(this.name, ranges),
+      replaced: (ranges) => watch.replaced(this.name, ranges),
     });
     this.#room = this.#openRoom();
   }
@@ -102,16 +128,25 @@ class Host implements SimHost {
   }
 
   start(): void {
+    this.#isAlive = true;
+    const life = this.#life;
     this.#world.clock.after(this.#draws.below(START_MAX_US), () => {
-      if (this.#isAlive) this.#world.guarded(this.name, () => this.#boot());
+      if (this.#isLife(life)) this.#world.guarded(this.name, () => this.#boot());
     });
   }
 
   kill(): void {
     if (!this.#isAlive) return;
     this.#isAlive = false;
+    this.#life += 1;
     this.#armed = null;
     this.#core = null;
+    this.#commits = null;
+    this.#isPaused = false;
+    this.#isFrozen = false;
+    this.#areIdsWanted = false;
+    this.#gate.reset();
+    this.#clientGate.reset();
     this.#room.stop();
     this.#disk.powerOff();
     this.#options.watch.died(this.name);
@@ -121,30 +156,62 @@ class Host implements SimHost {
     this.#armed = condition;
   }
 
-  quiesce(): void {
-    this.#isQuiescing = true;
+  pause(): void {
+    this.#isPaused = this.#isAlive;
+    this.#setGate();
   }
 
-  /** From the moment when nothing of it is under way it does nothing more. */
+  resume(): void {
+    this.#isPaused = false;
+    this.#setGate();
+  }
+
+  isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  quiesce(): void {
+    if (this.#isAlive) this.#clientGate.close();
+  }
+
   isQuiet(): boolean {
-    if (!this.#isAlive || this.#isFrozen) return true;
-    this.#isFrozen = (this.#commits?.isIdle() ?? true) && !this.#room.isBusy();
-    return this.#isFrozen;
+    if (!this.#isAlive || this.#gate.isClosed()) return true;
+    return (this.#commits?.isIdle() ?? true) && !this.#room.isBusy();
+  }
+
+  freeze(): void {
+    this.#isFrozen = this.#isAlive;
+    this.#setGate();
+  }
+
+  release(): void {
+    this.#isFrozen = false;
+    this.#setGate();
+    this.#clientGate.open();
+  }
+
+  operate(command: OperatorCommand): void {
+    this.#tell({ kind: "operator", command });
   }
 
   disk(): DiskSource {
     return this.#disk.source(this.name);
   }
 
+  saveDisk(): SparseBytes {
+    return this.#disk.save();
+  }
+
+  replaceDisk(by: SparseBytes | null): number {
+    invariant(!this.#isAlive, "the disk of a living host is not exchanged");
+    const before = this.#disk.save();
+    this.#disk.replace(by);
+    return before.countDifferent(this.#disk.save());
+  }
+
   attachPath(id: string, outlet: Outlet<PeerFrame>): LinkEnd<PeerFrame> {
     this.#outlets.set(`path ${id}`, outlet as Outlet<never>);
-    return {
-      isAlive: () => this.core() !== null,
-      up: (conn) => this.#tell({ kind: "path-up", path: id, conn }),
-      down: (conn) => this.#tell({ kind: "path-down", path: id, conn }),
-      refused: () => this.#tell({ kind: "path-refused", path: id }),
-      frame: (conn, frame) => this.#tell({ kind: "peer-frame", path: id, conn, frame }),
-    };
+    return pathEnd(this.#hearer, id);
   }
 
   attachService(
@@ -152,28 +219,23 @@ class Host implements SimHost {
     outlet: Outlet<QuorumFrame<QuorumRequest>>,
   ): LinkEnd<QuorumFrame<QuorumAnswer>> {
     this.#outlets.set(`service ${id}`, outlet as Outlet<never>);
-    return {
-      isAlive: () => this.core() !== null,
-      up: (conn) => this.#tell({ kind: "service-up", service: id, conn }),
-      down: (conn) => this.#tell({ kind: "service-down", service: id, conn }),
-      refused: () => undefined,
-      frame: (conn, frame) => this.#tell({ kind: "service-frame", service: id, conn, frame }),
-    };
+    return serviceEnd(this.#hearer, id);
   }
 
   attachSwitch(id: string, outlet: Outlet<ToSwitch>): LinkEnd<FromSwitch> {
     this.#outlets.set(`switch ${id}`, outlet as Outlet<never>);
-    return {
-      isAlive: () => this.core() !== null,
-      up: (conn) => this.#tell({ kind: "switch-up", switch: id, conn }),
-      down: (conn) => this.#tell({ kind: "switch-down", switch: id, conn }),
-      refused: () => undefined,
-      frame: (conn, frame) => {
-        if (this.#isQuiescing && frame.kind === "client") return;
-        this.#tell({ kind: "switch-frame", switch: id, conn, frame });
-      },
-    };
+    return switchEnd(this.#hearer, id);
   }
+
+  readonly #hearer: Hearer = {
+    isAlive: () => this.core() !== null,
+    isPaused: () => this.#gate.isClosed(),
+    tell: (event) => {
+      const isClient = event.kind === "switch-frame" && event.frame.kind === "client";
+      if (isClient) this.#clientGate.pass(() => this.#tell(event));
+      else this.#tell(event);
+    },
+  };
 
   #boot(): void {
     const { config, makeCore } = this.#options;
@@ -185,17 +247,17 @@ class Host implements SimHost {
       this.#options.exited(EXIT.diskFailed);
       return;
     }
+    const life = this.#life;
     this.#commits = createCommitQueue(this.#world, {
-      disk: this.#disk,
+      disk: { flush: this.#flush },
       store,
       draws: this.#draws,
-      isAlive: () => this.#isAlive,
+      isAlive: () => this.#isLife(life),
       tell: (told) => this.#tell(told),
     });
     const core = makeCore(config);
     // What `open` formatted must be durable before anything is built on it.
-    this.#disk.flush(() => {
-      if (!this.#isAlive) return;
+    this.#flush(() => {
       this.#core = core;
       this.#tell({ kind: "start", disk: opened.contents, ids: this.#drawIds() });
       this.#tickAfter();
@@ -203,18 +265,39 @@ class Host implements SimHost {
     });
   }
 
+  /** A process that stands still hears later that a flush has ended. */
+  readonly #flush: SimDisk["flush"] = (done) => {
+    this.#disk.flush((error) => this.#gate.pass(() => done(error)));
+  };
+
+  #isLife(life: number): boolean {
+    return this.#isAlive && life === this.#life;
+  }
+
+  #setGate(): void {
+    if (this.#isPaused || this.#isFrozen) this.#gate.close();
+    else this.#gate.open();
+  }
+
   #tickAfter(): void {
     const span = millis(this.#options.config.timing.tick) + this.#draws.below(TICK_JITTER_US);
-    this.#world.clock.after(span, () => {
-      if (!this.#isAlive || this.#isFrozen) return;
+    const life = this.#life;
+    const fire = (): void => {
       this.#tell({ kind: "tick" });
-      this.#tickAfter();
+      if (this.#isLife(life)) this.#tickAfter();
+    };
+    this.#world.clock.after(span, () => {
+      if (this.#isLife(life)) this.#gate.passTimer(fire);
     });
   }
 
   #tell(event: HostInput): void {
+    this.#gate.pass(() => this.#step(event));
+  }
+
+  #step(event: HostInput): void {
     const core = this.#core;
-    if (core === null || !this.#isAlive || this.#isFrozen) return;
+    if (core === null || !this.#isAlive) return;
     const now: Instant = this.clock.read(this.#world.clock.now());
     this.#world.guarded(this.name, () => {
       this.#perform(core.step({ ...event, now }));
@@ -222,7 +305,7 @@ class Host implements SimHost {
       // Before anything that waits: the core counts on them within its next steps.
       if (!this.#areIdsWanted) return;
       this.#areIdsWanted = false;
-      this.#tell({ kind: "ids", ids: this.#drawIds() });
+      this.#step({ kind: "ids", ids: this.#drawIds() });
     });
   }
 
@@ -256,6 +339,16 @@ class Host implements SimHost {
       case "read-volumes":
         this.#commits?.readAll(effect.token);
         return;
+      case "read-blocks":
+        this.#commits?.readBlocks(effect.token, effect.volume, effect.lbas);
+        return;
+      case "save-blocks": {
+        // What is kept of them lies outside everything that can fail here.
+        const { token } = effect;
+        const file = `saved by ${this.name}`;
+        this.#world.clock.after(SAVE_US, () => this.#tell({ kind: "blocks-saved", token, file }));
+        return;
+      }
       case "machine-start":
         this.#room.start(effect.vmBoot, effect.blocks, effect.delay);
         return;

@@ -30,16 +30,16 @@ export function createSimQuorum(world: World, name: string, watch: Watch): SimQu
   const { clock, cluster, log } = world;
   const source = `quorum ${name}`;
   const draws = drawsOf(world, source);
-  const service = createQuorumService({
-    cluster,
-    service: name,
-    instance: drawsOf(world, `${source}/ids`).id(),
-    records: [],
-  });
+  const instance = drawsOf(world, `${source}/ids`).id();
+  const startService = () =>
+    createQuorumService({ cluster, service: name, instance, records: durable });
   const links = new Map<number, ServiceLink>();
   let durable: readonly QuorumRecord[] = [];
   let underWay: readonly QuorumRecord[] | null = null;
   let isAlive = true;
+  /** Counted from 0: what an older life began does not end. */
+  let life = 0;
+  let service = startService();
 
   function take(event: QuorumEvent): void {
     if (isAlive) world.guarded(name, () => service.step(event).forEach(perform));
@@ -54,9 +54,10 @@ export function createSimQuorum(world: World, name: string, watch: Watch): SimQu
       }
       case "persist": {
         const { token, records } = effect;
+        const own = life;
         underWay = records;
         clock.after(draws.between(PERSIST_US.min, PERSIST_US.max), () => {
-          if (!isAlive) return;
+          if (own !== life) return;
           land(records);
           take({ kind: "persisted", token });
         });
@@ -94,11 +95,19 @@ export function createSimQuorum(world: World, name: string, watch: Watch): SimQu
     name,
     source,
     isAlive: () => isAlive,
-    start: () => undefined,
+    start() {
+      if (isAlive) return;
+      isAlive = true;
+      service = startService();
+    },
     kill() {
+      if (!isAlive) return;
       isAlive = false;
+      life += 1;
+      links.clear();
       // The store is replaced whole: the new one is there, or the old one.
       if (underWay !== null && draws.chance(500)) land(underWay);
+      underWay = null;
     },
     quiesce: () => undefined,
     isQuiet: () => true,

@@ -8,8 +8,11 @@ import type {
   Direction,
   DiskSource,
   HostView,
+  LinkDelay,
+  OperatorCommand,
   ProcessExit,
   Rig,
+  SavedDisk,
   TargetWord,
   Topology,
   Workload,
@@ -18,7 +21,9 @@ import type {
 import type { Cluster } from "./cluster.ts";
 import type { Draws } from "./draws.ts";
 import type { AnyLink } from "./link.ts";
+import type { SimHost } from "./sim-host.ts";
 import { startSimWorkload } from "./sim-workload.ts";
+import type { SparseBytes } from "./sparse-bytes.ts";
 import { drawsOf, millis, type SimProcess, type World } from "./world.ts";
 
 /** The simulated bed, and what only it can tell. */
@@ -45,6 +50,10 @@ export interface SimRigOptions {
 /** A host steps at every tick, and every period of the probe brings a write. */
 const ARMED_KILL_MAX_US = millis(25);
 const QUIESCE_MAX_US = millis(2_000);
+/** Work has ended when none was seen for so long: nothing of it is on a link any more. */
+const QUIET_US = millis(20);
+/** A beat is half of the longest round trip of the preset. */
+const QUIET_BEATS = 4;
 /** Steps of one call: beyond it something plans at one instant for ever. */
 const STEPS_MAX = 200_000_000;
 
@@ -62,6 +71,9 @@ export class SimRig implements SimRigMore {
   readonly #options: SimRigOptions;
   readonly #targets: Draws;
   readonly #kills: Draws;
+  /** Times that a process was started again. */
+  readonly #lives = new Map<string, number>();
+  readonly #saved = new Map<SavedDisk, SparseBytes>();
   #isTornDown = false;
   #workloads = 0;
   #inFlightWrites: () => number = () => 0;
@@ -137,19 +149,27 @@ export class SimRig implements SimRigMore {
     this.#world.log.report("harness", what, fields);
   }
 
-  async kill(name: string): Promise<Micros> {
-    const process = this.#process(name);
-    const host = this.#cluster.hosts.get(name);
-    if (host !== undefined && this.#kills.chance(this.#options.killAtEffectPerMille)) {
-      // A kill that was aimed into a write stays aimed into one.
-      const isAimed = this.#inFlightWrites() > 0;
-      host.armKill(() => !isAimed || this.#inFlightWrites() > 0);
-      this.#runUntil(() => !host.isAlive(), this.now() + ARMED_KILL_MAX_US);
-    }
+  async kill(...names: readonly string[]): Promise<Micros> {
+    const processes = names.map((name) => this.#process(name));
+    this.#killInsideStep(names);
     const at = this.now();
-    process.kill();
-    this.#ended(name, { status: null, signal: "SIGKILL", expected: true });
+    for (const process of processes) process.kill();
+    for (const name of names)
+      this.#ended(name, { status: null, signal: "SIGKILL", expected: true });
     return at;
+  }
+
+  /** Sometimes lets the first of them, if it is a host, die between two effects of one of its next steps; the others follow at that instant. */
+  #killInsideStep([first = ""]: readonly string[]): void {
+    const host = this.#cluster.hosts.get(first);
+    if (host === undefined || !host.isAlive() || host.isPaused()) return;
+    if (!this.#kills.chance(this.#options.killAtEffectPerMille)) return;
+    // A kill that was aimed into a write stays aimed into one.
+    const isAimed = this.#inFlightWrites() > 0;
+    host.armKill(() => !isAimed || this.#inFlightWrites() > 0);
+    if (this.#runUntil(() => !host.isAlive(), this.now() + ARMED_KILL_MAX_US)) return;
+    host.armKill(() => false);
+    if (isAimed) this.#runUntil(() => this.#inFlightWrites() > 0, this.now() + ARMED_KILL_MAX_US);
   }
 
   /** A process ended without being told to. */
@@ -158,12 +178,47 @@ export class SimRig implements SimRigMore {
     this.#ended(name, { status, signal: null, expected: false });
   }
 
+  /** Once in each life. */
   #ended(name: string, how: Omit<ProcessExit, "process">): void {
-    if (this.exited.some(({ process }) => process === name)) return;
+    const life = this.#lives.get(name) ?? 0;
+    if (this.exited.filter(({ process }) => process === name).length > life) return;
     const exit: ProcessExit = { process: name, ...how };
     this.exited.push(exit);
     for (const link of this.#cluster.links.values()) link.died(name);
     this.report("exit", { ...exit });
+  }
+
+  async start(name: string): Promise<Micros> {
+    const process = this.#process(name);
+    const at = this.now();
+    if (process.isAlive()) return at;
+    if (this.topology.switches.includes(name)) {
+      throw new HarnessError("BAD_SCENARIO", `${name} has one life in this bed`, {
+        hint: "Start hosts and quorum services again.",
+      });
+    }
+    this.#lives.set(name, (this.#lives.get(name) ?? 0) + 1);
+    this.#world.log.views.begin(name);
+    process.start();
+    return at;
+  }
+
+  async pause(name: string): Promise<Micros> {
+    const host = this.#livingHost(name);
+    const at = this.now();
+    host.pause();
+    return at;
+  }
+
+  async resume(name: string): Promise<void> {
+    const host = this.#cluster.hosts.get(name);
+    if (host?.isPaused() !== true) return;
+    host.resume();
+    for (const link of this.#cluster.links.values()) link.resumed(name);
+  }
+
+  isPaused(name: string): boolean {
+    return this.#cluster.hosts.get(name)?.isPaused() ?? false;
   }
 
   alive(name: string): boolean {
@@ -189,6 +244,44 @@ export class SimRig implements SimRigMore {
     return this.#link(link).stopped();
   }
 
+  async delay(links: readonly string[], by: LinkDelay, direction: Direction): Promise<Micros> {
+    const at = this.now();
+    for (const link of links.map((id) => this.#link(id))) link.delay(by, direction);
+    return at;
+  }
+
+  async undelay(links: readonly string[]): Promise<void> {
+    for (const link of links.map((id) => this.#link(id))) link.undelay();
+  }
+
+  delayed(link: string): number {
+    return this.#link(link).delayed();
+  }
+
+  async saveDisk(name: string): Promise<SavedDisk> {
+    const saved: SavedDisk = { host: name, at: this.now() };
+    this.#saved.set(saved, this.#host(name).saveDisk());
+    return saved;
+  }
+
+  async replaceDisk(name: string, by: SavedDisk | null): Promise<number> {
+    const host = this.#host(name);
+    const content = by === null ? null : this.#saved.get(by);
+    invariant(content !== undefined, "an image is put back into the run that it was made in");
+    if (!host.isAlive()) return host.replaceDisk(content);
+    throw new HarnessError("BAD_SCENARIO", `${name} lives: its disk cannot be replaced`, {
+      hint: "Kill it first.",
+    });
+  }
+
+  async operator(name: string, command: OperatorCommand): Promise<Micros> {
+    const host = this.#livingHost(name);
+    const at = this.now();
+    const wallMs = Math.floor(at / 1_000);
+    host.operate(command.op === "force-boot" ? { ...command, wallMs } : command);
+    return at;
+  }
+
   async startWorkload(spec: WorkloadSpec): Promise<Workload> {
     this.#workloads += 1;
     invariant(this.#workloads === 1, "a run has one workload: it has one history");
@@ -205,13 +298,22 @@ export class SimRig implements SimRigMore {
   async quiesce(): Promise<void> {
     const processes = [...this.#cluster.processes.values()].filter((process) => process.isAlive());
     for (const process of processes) process.quiesce();
+    const quietUs = QUIET_US + QUIET_BEATS * millis(this.#cluster.timing.beat);
+    let busyAt = this.now();
     const areQuiet = (): boolean => {
-      // Each is asked: asking is what freezes it.
-      const answers = processes.map((process) => process.isQuiet());
-      return answers.every((isQuiet) => isQuiet);
+      if (!processes.every((process) => process.isQuiet())) busyAt = this.now();
+      return this.now() - busyAt >= quietUs;
     };
     const isDone = this.#runUntil(areQuiet, this.now() + QUIESCE_MAX_US);
     if (!isDone && !this.isStopped) this.report("not-quiet", { withinUs: QUIESCE_MAX_US });
+    for (const host of this.#cluster.hosts.values()) host.freeze();
+  }
+
+  async release(): Promise<void> {
+    for (const host of this.#cluster.hosts.values()) host.release();
+    for (const link of this.#cluster.links.values()) {
+      for (const name of this.topology.hosts) link.resumed(name);
+    }
   }
 
   disks(): readonly DiskSource[] {
@@ -261,6 +363,20 @@ export class SimRig implements SimRigMore {
     throw new HarnessError("BAD_SCENARIO", `there is no "${target}" now`, {
       hint: "Let the plan wait until the VM runs, and name only what its topology has.",
     });
+  }
+
+  #host(name: string): SimHost {
+    const host = this.#cluster.hosts.get(name);
+    if (host !== undefined) return host;
+    throw new HarnessError("BAD_SCENARIO", `${name} is no host`, {
+      hint: `Use ${this.topology.hosts.join(", ")}, or a word like "active".`,
+    });
+  }
+
+  #livingHost(name: string): SimHost {
+    const host = this.#host(name);
+    if (host.isAlive()) return host;
+    throw new HarnessError("BAD_SCENARIO", `${name} is dead`, { hint: "Start it first." });
   }
 
   #process(name: string): SimProcess {

@@ -8,9 +8,14 @@ export interface SparseBytes {
   /** Takes over the other's content. */
   become(other: SparseBytes): void;
   chunks(): ReadonlyMap<number, Uint8Array>;
+  /** What was written, in pieces of at most 4 KiB. */
+  ranges(): readonly { readonly offset: number; readonly bytes: Uint8Array }[];
+  /** Pieces of 4 KiB that differ. */
+  countDifferent(other: SparseBytes): number;
 }
 
 const CHUNK = 4_096;
+const ZEROS = new Uint8Array(CHUNK);
 
 export function createBytes(): SparseBytes {
   let chunks = new Map<number, Uint8Array>();
@@ -43,6 +48,15 @@ export function createBytes(): SparseBytes {
       size = other.size;
     },
     chunks: () => chunks,
+    ranges: () =>
+      [...chunks].map(([index, bytes]) => ({ offset: index * CHUNK, bytes: bytes.slice() })),
+    countDifferent(other) {
+      const all = new Set([...chunks.keys(), ...other.chunks().keys()]);
+      const theirs = other.chunks();
+      const isEqual = (index: number): boolean =>
+        Buffer.compare(chunks.get(index) ?? ZEROS, theirs.get(index) ?? ZEROS) === 0;
+      return [...all].filter((index) => !isEqual(index)).length;
+    },
   };
 }
 

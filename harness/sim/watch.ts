@@ -16,6 +16,8 @@ export interface Watch {
   landed(host: string, ranges: readonly LandedRange[]): void;
   /** A host's process ended. */
   died(host: string): void;
+  /** A dead host's disk was exchanged for one that no write of this life made; `ranges`: all that it holds. */
+  replaced(host: string, ranges: readonly LandedRange[]): void;
   /** The durable record of a quorum service changed. */
   recorded(service: string): void;
 }

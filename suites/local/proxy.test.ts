@@ -13,6 +13,7 @@ import { proxyNameOf } from "../../harness/local/link-names.ts";
 import { findProxy } from "../../harness/proxy/find-proxy.ts";
 import { createProxyLinks, type ProxyLinks } from "../../harness/proxy/proxy-links.ts";
 import { type SpawnedProxy, spawnProxy } from "../../harness/proxy/proxy-server.ts";
+import type { LinkDelay } from "../../harness/rig/rig.ts";
 import type { Endpoint } from "../../node/ports/process-file.ts";
 import { type Client, type EchoServer, eventually, openClient, startEcho } from "./echo.ts";
 
@@ -194,18 +195,20 @@ await t.test("a cut of another kind replaces the first", async (t) => {
   t.equal(echo.received().endsWith("after"), true);
 });
 
+const by = (latencyMs: number): LinkDelay => ({ latencyMs, jitterMs: 0 });
+
 await t.test("a delay counts each way, survives a cut and can be taken off", async (t) => {
   const { links, name, open } = await setUp(t, 121);
   const live = await open();
   t.ok(await echoes(live, "warm"), "an open link carries bytes");
-  await links.delay(name, 20, 30);
+  await links.delay(name, by(20), by(30));
   await links.cut(name, "jam", "both");
   await links.mend(name);
   const start = performance.now();
   t.ok(await echoes(live, "slow"), "bytes arrive");
   t.ok(performance.now() - start >= 50, "a round trip takes both delays");
-  await links.delay(name, 1, 0);
-  await links.delay(name, 0, 0);
+  await links.delay(name, by(1), by(0));
+  await links.delay(name, by(0), by(0));
   await echoes(live, "settled");
   const fast = performance.now();
   t.ok(await echoes(live, "fast"), "bytes arrive");

@@ -17,7 +17,7 @@ import {
   peerCurrent,
   type Reach,
 } from "./copies.ts";
-import { type BlockKey, createDiskImage, keyOf, type Landing } from "./disk-image.ts";
+import { type BlockKey, createDiskImage, keyOf } from "./disk-image.ts";
 import { intakeHasRight, promiseCoversLease } from "./intake.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 import { type Finding, type HostLook, type PairLook, peerIn, rightIn } from "./look.ts";
@@ -53,6 +53,7 @@ export interface RuleWatchOptions {
 
 interface Watched extends HostLook {
   peek: HostLook["peek"];
+  image: HostLook["image"];
   readonly reach: Reach;
   /** Highest completed write seen, of `boot`. */
   completed: number;
@@ -115,7 +116,7 @@ class RuleWatch implements Watch {
     const wasSole = rightIn(host) === "sole";
     const landing = host.image.land(ranges);
     const look = this.#lookNow();
-    this.#compare(landing);
+    this.#compare(landing.blocks);
     if (landing.isPage) {
       this.#judge("one-right", oneRight(look));
       this.#judge("one-grant", oneGrant(look));
@@ -132,6 +133,16 @@ class RuleWatch implements Watch {
   died(name: string): void {
     const host = this.#find(name);
     if (host !== null) host.peek = null;
+  }
+
+  replaced(name: string, ranges: Parameters<Watch["replaced"]>[1]): void {
+    const host = this.#find(name);
+    const found = this.#options.hosts().find((candidate) => candidate.name === name);
+    if (host === null || found === undefined) return;
+    host.image = createDiskImage(found.disk());
+    host.reach.clear();
+    const { blocks } = host.image.land(ranges);
+    this.#compare([...this.#completed.keys(), ...blocks]);
   }
 
   recorded(): void {
@@ -174,7 +185,7 @@ class RuleWatch implements Watch {
     this.#judge("peer-current", peerCurrent(look.hosts, this.#ledger, this.#completed, keys));
   }
 
-  #compare({ blocks }: Landing): void {
+  #compare(blocks: Iterable<BlockKey>): void {
     const [low, high] = this.#watched;
     for (const key of blocks) {
       if (low?.image.sum(key) === high?.image.sum(key)) this.#differing.delete(key);
