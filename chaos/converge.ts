@@ -5,16 +5,28 @@ import type { Plan } from "./plan/plan.ts";
 
 /** Fault phase after the last heal where nothing is owed: time enough to claim, boot and be followed. Unit: microseconds. */
 const SETTLE_US = 2_000_000;
+/** Redundancy must last so long: a pair that has not noticed yet what it lost is none. Above the longest silence. Unit: microseconds. */
+const HOLD_US = 300_000;
+
+type Topology = Plan["topology"];
 
 /** Both hosts redundant, the VM served: duplex and armed, or pre-elected where there is no service. */
-export function isRedundant(
-  views: readonly HostView[],
-  quorum: Plan["topology"]["quorum"],
-): boolean {
-  const isReady = ({ alive, derived, right }: HostView): boolean =>
-    alive &&
-    (quorum === "one" ? derived === "duplex" && right === "open" : derived === "pre-elected");
-  return views.length >= 2 && views.every(isReady) && isServed(views);
+export function isRedundant(views: readonly HostView[], topology: Topology): boolean {
+  if (topology.quorum === "none" && topology.peerLoss === "preferred") return isPreElected(views);
+  return (
+    views.every(({ alive, derived, right }) => alive && derived === "duplex" && right === "open") &&
+    views.length >= 2 &&
+    isServed(views)
+  );
+}
+
+/** Both hosts redundant and the VM served, without an arbiter: one host may go on by itself, the other one never. */
+export function isPreElected(views: readonly HostView[]): boolean {
+  return (
+    views.every(({ alive, derived }) => alive && derived === "pre-elected") &&
+    views.length >= 2 &&
+    isServed(views)
+  );
 }
 
 export function isServed(views: readonly HostView[]): boolean {
@@ -36,13 +48,18 @@ export async function waitForConvergence(
   plan: Plan,
   deadline: Micros,
 ): Promise<Micros | null> {
+  const { topology, workload } = plan;
   switch (plan.converge) {
-    case "duplex": {
-      const isReached = (): boolean => isRedundant(rig.hosts(), plan.topology.quorum);
-      return (await rig.waitFor(isReached, deadline)) ? rig.now() : null;
+    case "duplex":
+      return waitToLast(() => isRedundant(rig.hosts(), topology), HOLD_US, { rig, deadline });
+    case "pre-elected":
+      return waitToLast(() => isPreElected(rig.hosts()), HOLD_US, { rig, deadline });
+    case "service": {
+      // Served, and still served a while later: a service that falls over at once was not back.
+      const spanUs = workload.afterServiceMs * 1_000;
+      const reached = await waitToLast(() => isServed(rig.hosts()), spanUs, { rig, deadline });
+      return reached === null ? null : rig.now();
     }
-    case "service":
-      return waitForService(rig, plan.workload.afterServiceMs * 1_000, deadline);
     case "safety-only":
       await rig.until(rig.now() + SETTLE_US);
       return rig.now();
@@ -51,12 +68,16 @@ export async function waitForConvergence(
   }
 }
 
-/** Served, and still served a while later: a service that falls over at once was not back. */
-async function waitForService(rig: Rig, spanUs: Micros, deadline: Micros): Promise<Micros | null> {
+/** When the condition came true, once it has held for `spanUs`; it must come before the deadline. Null: it did not. */
+async function waitToLast(
+  condition: () => boolean,
+  spanUs: Micros,
+  { rig, deadline }: { readonly rig: Rig; readonly deadline: Micros },
+): Promise<Micros | null> {
   for (;;) {
-    if (!(await rig.waitFor(() => isServed(rig.hosts()), deadline))) return null;
-    const isGone = await rig.waitFor(() => !isServed(rig.hosts()), rig.now() + spanUs);
-    if (!isGone) return rig.now();
+    if (!(await rig.waitFor(condition, deadline))) return null;
+    const at = rig.now();
+    if (!(await rig.waitFor(() => !condition(), at + spanUs))) return at;
   }
 }
 

@@ -15,9 +15,12 @@ import type {
   VerdictDocument,
 } from "../harness/record/types.ts";
 import type { ProcessExit } from "../harness/rig/rig.ts";
+import { checkExpectations } from "./expectations.ts";
 import type { Plan } from "./plan/plan.ts";
 import type { CheckName } from "./plan/scenario.ts";
-import type { InjectedFault } from "./timeline.ts";
+import { isFaultStep, nameOfStep } from "./plan/steps.ts";
+import type { InjectedFault, MissedStep } from "./timeline.ts";
+import { isOwed } from "./waits.ts";
 
 /** What the checkers are given. */
 export interface Evidence {
@@ -26,6 +29,8 @@ export interface Evidence {
   readonly events: readonly RunEvent[];
   readonly exits: readonly ProcessExit[];
   readonly injected: readonly InjectedFault[];
+  /** Null: every step was taken, or none. */
+  readonly missed: MissedStep | null;
   /** Null: not before the deadline. */
   readonly convergedAt: Micros | null;
   /** Null: the disks were not looked at. */
@@ -59,7 +64,15 @@ export function judge(evidence: Evidence): Judged {
   );
   const run = { durability, recovery, audit };
   const asked = plan.checks.map((name) => checkOf(name, evidence, run));
+  const expected = checkExpectations({
+    bed: plan.bed,
+    expect: plan.expect,
+    events,
+    faults: evidence.injected,
+    recovery: recovery.figures?.recovery ?? [],
+  });
   const premises = [
+    ...expected,
     ...(read.figures === null ? [read.check] : []),
     checkFaults(evidence),
     ...checkUnfinishedWrites(evidence, operations),
@@ -138,19 +151,20 @@ function checkOf(
 }
 
 /** A fault that did not bite, or never came, tests nothing. */
-function checkFaults({ plan, injected, events }: Evidence): CheckResult {
+function checkFaults({ plan, injected, missed, events }: Evidence): CheckResult {
   const name = "faults";
   const early = events.find(({ source, what }) => source === "harness" && what === "not-redundant");
   if (early !== undefined) {
     const why = `none injected: the pair had lost its redundancy before any fault (${String(early["hosts"])})`;
     return { name, verdict: "unknown", why };
   }
-  const missed = injected.filter(({ proof }) => proof?.hasBitten !== true);
+  const toothless = injected.filter(({ proof }) => proof?.hasBitten !== true);
   const said = injected.map(({ step, target, proof }) => {
-    return `${step.fault} of ${target}: ${proof?.why ?? "no proof was taken"}`;
+    return `${nameOfStep(step)} of ${target}: ${proof?.why ?? "no proof was taken"}`;
   });
-  const why = `${injected.length} of ${plan.steps.length} injected; ${said.join("; ")}`;
-  const hasAll = injected.length === plan.steps.length && missed.length === 0;
+  const waited = missed === null ? "" : `, step ${describeMissed(missed)}`;
+  const why = `${injected.length} of ${plan.steps.length} steps taken${waited}; ${said.join("; ")}`;
+  const hasAll = injected.length === plan.steps.length && toothless.length === 0;
   return { name, verdict: hasAll ? "pass" : "unknown", why };
 }
 
@@ -162,11 +176,11 @@ function checkUnfinishedWrites(
   { plan, injected }: Evidence,
   operations: readonly Operation[],
 ): readonly CheckResult[] {
-  const aimed = injected.filter(({ step }) => step.intoWriteUs !== null);
+  const aimed = injected.filter(({ step }) => isFaultStep(step) && step.intoWriteUs !== null);
   return aimed.map(({ step, target, at }) => {
     const count = operations.filter((operation) => isWriteUnderWay(operation, at)).length;
     const isMissed = count === 0 && plan.bed === "sim";
-    const why = `${count} writes were unfinished at ${step.fault} of ${target}`;
+    const why = `${count} writes were unfinished at ${nameOfStep(step)} of ${target}`;
     return { name: "unfinished-write", verdict: isMissed ? "unknown" : "pass", why };
   });
 }
@@ -176,9 +190,13 @@ function isWriteUnderWay({ f, invokedAt, end }: Operation, at: Micros): boolean 
   return invokedAt <= at && (end.kind === "info" || end.at > at);
 }
 
-function checkConvergence({ plan, injected, convergedAt }: Evidence): CheckResult {
+function checkConvergence({ plan, injected, missed, convergedAt }: Evidence): CheckResult {
   const name = "convergence";
-  const { converge, deadlineMs } = plan;
+  const { converge, deadlineMs, budget } = plan;
+  const when = missed?.step.when ?? null;
+  if (missed !== null && when !== null && isOwed(when) && budget === "inside") {
+    return { name, verdict: "fail", why: `step ${describeMissed(missed)}` };
+  }
   if (injected.length === 0) return { name, verdict: "unknown", why: "no fault was injected" };
   if (converge === "safety-only") {
     return { name, verdict: "pass", why: "outside the fault budget: none is owed" };
@@ -190,6 +208,11 @@ function checkConvergence({ plan, injected, convergedAt }: Evidence): CheckResul
   }
   const span = ((convergedAt - last) / 1_000).toFixed(0);
   return { name, verdict: "pass", why: `${converge} ${span} ms after the last fault` };
+}
+
+function describeMissed({ number, step }: MissedStep): string {
+  const { when } = step;
+  return `${number} (${nameOfStep(step)}) waited in vain for "${when?.after ?? "its instant"}"`;
 }
 
 /** A process that ended without being told to, however politely, was not there when it was needed. */

@@ -14,7 +14,7 @@ import { Interrupted, interruptibleRig } from "./interruptible-rig.ts";
 import { judge, judgeUnfinished, NOTHING_JUDGED } from "./judge.ts";
 import type { Plan } from "./plan/plan.ts";
 import { openRunRecord, type RunRecord } from "./run-record.ts";
-import { createTimeline, type InjectedFault, type Timeline } from "./timeline.ts";
+import { createTimeline, type InjectedFault, type MissedStep, type Timeline } from "./timeline.ts";
 
 /** From the bed's start to a redundant pair. Unit: microseconds. */
 const DUPLEX_WITHIN_US = 10_000_000;
@@ -71,6 +71,7 @@ export async function runScenario(plan: Plan, options: RunOptions): Promise<RunO
 interface Performed {
   readonly rig: Rig | null;
   readonly injected: readonly InjectedFault[];
+  readonly missed: MissedStep | null;
   /** Null: it did not get there. */
   readonly finished: Finished | null;
   readonly lines: readonly HistoryLine[];
@@ -94,7 +95,7 @@ async function perform(plan: Plan, record: RunRecord, options: RunOptions): Prom
     rig = await startBed(plan.topology, { runDir, scenario: plan.scenario, plan, onProgress });
     record.follow(rig.events.bind(rig));
     const driven = signal === undefined ? rig : interruptibleRig(rig, signal);
-    timeline = createTimeline(driven, plan.steps, onProgress);
+    timeline = createTimeline(driven, plan, onProgress);
     finished = await drive(plan, { rig: driven, timeline, onProgress });
   } catch (error: unknown) {
     failure = error;
@@ -103,7 +104,8 @@ async function perform(plan: Plan, record: RunRecord, options: RunOptions): Prom
   failure ??= leftover;
   const history = readHistoryOf(record);
   failure ??= history.failure;
-  return { rig, injected: timeline?.injected() ?? [], finished, lines: history.lines, failure };
+  const [injected, missed] = [timeline?.injected() ?? [], timeline?.missed() ?? null];
+  return { rig, injected, missed, finished, lines: history.lines, failure };
 }
 
 async function drive(
@@ -124,7 +126,7 @@ async function drive(
   await workload.phase("calm");
   await rig.until(rig.now() + spec.calmMs * 1_000);
   await workload.phase("fault");
-  await timeline.run(workload, () => isRedundant(rig.hosts(), plan.topology.quorum));
+  await timeline.run(workload, () => isRedundant(rig.hosts(), plan.topology));
   const convergedAt = await untilConverged(plan, { rig, timeline, onProgress });
   await timeline.healAll();
   await workload.finish(rig.now() + FINAL_READS_US);
@@ -158,9 +160,9 @@ async function untilConverged(
 }
 
 async function untilRedundant(rig: Rig, plan: Plan): Promise<void> {
-  const { quorum } = plan.topology;
+  const { topology } = plan;
   const deadline = rig.now() + DUPLEX_WITHIN_US;
-  if (await rig.waitFor(() => isRedundant(rig.hosts(), quorum), deadline)) return;
+  if (await rig.waitFor(() => isRedundant(rig.hosts(), topology), deadline)) return;
   const span = DUPLEX_WITHIN_US / 1_000;
   throw new HarnessError(
     "NO_CONVERGENCE",
@@ -174,11 +176,16 @@ function auditOf(disks: readonly DiskSource[], plan: Plan): Guarded<DivergenceFi
     return guardChecker("divergence", () => {
       const [left, right] = disks;
       if (left === undefined || right === undefined) throw new Error("there are not two disks");
-      return auditDisks(left, right, { mustBeEqual: plan.converge === "duplex" });
+      return auditDisks(left, right, { mustBeEqual: isEqualityOwed(plan) });
     });
   } finally {
     for (const disk of disks) disk.close();
   }
+}
+
+/** Where the pair is redundant again, its disks are equal. */
+function isEqualityOwed({ converge }: Plan): boolean {
+  return converge === "duplex" || converge === "pre-elected";
 }
 
 /** Heals and ends everything. Returns what could not be ended, as an error; null in a good run. */
@@ -223,8 +230,9 @@ function conclude(
     record.add({ at, source: "invariant", what: "violation", name: run.failure.message, detail });
   }
   if (run.finished !== null && run.failure === null) {
-    const { injected, lines, finished } = run;
-    const evidence = { plan, lines, events: record.events(), exits, injected, ...finished };
+    const { injected, missed, lines, finished } = run;
+    const seen = { plan, lines, events: record.events(), exits };
+    const evidence = { ...seen, injected, missed, ...finished };
     return { ...head, ...judge(evidence), broken: null };
   }
   if (run.failure instanceof Interrupted) {

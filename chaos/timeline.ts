@@ -1,15 +1,16 @@
-/** Injects the steps of a plan in their order and heals each when its time has come, while other steps wait for theirs. */
+/** Takes the steps of a plan in their order and heals each fault when its time has come, while other steps wait for theirs. */
 import type { Micros } from "../harness/record/types.ts";
-import type { Rig, Workload } from "../harness/rig/rig.ts";
+import type { Rig, SavedDisk, Workload } from "../harness/rig/rig.ts";
 import type { ActiveFault, Proof } from "./faults/fault.ts";
 import { inject } from "./faults/registry.ts";
-import type { PlanStep } from "./plan/plan.ts";
+import { commandHost } from "./operate.ts";
+import type { Plan } from "./plan/plan.ts";
+import { isFaultStep, nameOfStep, type PlanStep } from "./plan/steps.ts";
+import { createCondition } from "./waits.ts";
 
-/** An event that a step waits for comes within this, or the step is injected without it. Unit: microseconds. */
-const EVENT_DEADLINE_US = 10_000_000;
 const WRITE_DEADLINE_US = 2_000_000;
 
-/** A step that was injected. */
+/** A step that was taken: a fault that was injected, or a command that was given. */
 export interface InjectedFault {
   readonly step: PlanStep;
   readonly target: string;
@@ -18,121 +19,217 @@ export interface InjectedFault {
   readonly proof: Proof | null;
 }
 
+/** A step that waited in vain; neither it nor any later one was taken. */
+export interface MissedStep {
+  /** From 1. */
+  readonly number: number;
+  readonly step: PlanStep;
+}
+
 export interface Timeline {
   /**
-   * Injects every step and performs the heals that have an instant. Resolves after the last of both. A pair that is not as the plan takes
+   * Takes every step and performs the heals that have an instant. Resolves after the last of both. A pair that is not as the plan takes
    * it to be when the first fault is due is left alone: what it would do then says nothing about the plan.
    */
   run(workload: Workload, isAsPlanned: () => boolean): Promise<void>;
   /** Heals whatever is not healed. Safe at any time and any number of times. */
   healAll(): Promise<void>;
   injected(): readonly InjectedFault[];
+  missed(): MissedStep | null;
+}
+
+interface Due {
+  readonly at: Micros;
+  readonly act: () => Promise<void>;
 }
 
 interface Active extends InjectedFault {
   readonly fault: ActiveFault;
-  readonly healAt: Micros | null;
+  /** What is still to be healed at an instant of its own, in order. */
+  due: Due[];
   proof: Proof | null;
+  isHealed: boolean;
 }
 
 export function createTimeline(
   rig: Rig,
-  steps: readonly PlanStep[],
+  plan: Pick<Plan, "steps" | "topology" | "deadlineMs">,
   onProgress: (line: string) => void,
 ): Timeline {
-  const active: Active[] = [];
-  const heal = async (entry: Active): Promise<void> => {
-    if (entry.proof !== null) return;
+  return new Steps(rig, plan, onProgress);
+}
+
+class Steps implements Timeline {
+  readonly #rig: Rig;
+  readonly #plan: Pick<Plan, "steps" | "topology" | "deadlineMs">;
+  readonly #onProgress: (line: string) => void;
+  readonly #active: Active[] = [];
+  /** By the number of the step before which they were taken; 0: in the calm phase. */
+  readonly #images = new Map<number, readonly SavedDisk[]>();
+  #missed: MissedStep | null = null;
+
+  constructor(
+    rig: Rig,
+    plan: Pick<Plan, "steps" | "topology" | "deadlineMs">,
+    onProgress: (line: string) => void,
+  ) {
+    this.#rig = rig;
+    this.#plan = plan;
+    this.#onProgress = onProgress;
+  }
+
+  async run(workload: Workload, isAsPlanned: () => boolean): Promise<void> {
+    const start = this.#rig.now();
+    await this.#saveImages(0);
+    for (const [index, step] of this.#plan.steps.entries()) {
+      const number = index + 1;
+      if (!(await this.#reach(step, start))) {
+        this.#missed = { number, step };
+        const after = step.when?.after ?? null;
+        this.#rig.report("not-reached", { step: number, name: nameOfStep(step), after });
+        break;
+      }
+      if (isFaultStep(step) && step.intoWriteUs !== null) {
+        await this.#intoWrite(step.intoWriteUs, workload);
+      }
+      if (index === 0 && !isAsPlanned()) return;
+      await this.#saveImages(number);
+      await this.#take(step, number);
+    }
+    const isWhole = (): boolean => this.#active.every(({ due }) => due.length === 0);
+    while (!isWhole()) await this.#advance(isWhole, this.#nextDue() ?? this.#rig.now());
+  }
+
+  async healAll(): Promise<void> {
+    for (const entry of this.#active) await this.#heal(entry);
+  }
+
+  injected(): readonly InjectedFault[] {
+    return this.#active;
+  }
+
+  missed(): MissedStep | null {
+    return this.#missed;
+  }
+
+  async #take(step: PlanStep, number: number): Promise<void> {
+    const rig = this.#rig;
+    const fault = await this.#begin(step);
+    const { target, at, parts = [], healAfterMs = null } = fault;
+    const entry: Active = { step, target, at, fault, due: [], proof: null, isHealed: false };
+    const lastMs = healAfterMs ?? (isFaultStep(step) ? step.forMs : null);
+    entry.due = parts.map((part) => ({ at: at + part.afterMs * 1_000, act: () => part.heal() }));
+    if (lastMs !== null) {
+      entry.due.push({ at: at + lastMs * 1_000, act: () => this.#heal(entry) });
+    }
+    this.#active.push(entry);
+    const named = { fault: nameOfStep(step), target, step: number };
+    rig.report("fault", { ...named, state: "injected", atInjectUs: at });
+    this.#onProgress(`${nameOfStep(step)} of ${target}`);
+  }
+
+  #begin(step: PlanStep): Promise<ActiveFault> {
+    const rig = this.#rig;
+    if (!isFaultStep(step)) return commandHost({ ...step, on: this.#resolve(step.on) }, rig);
+    const when = step.fault === "old-disk" && step.image !== "calm" ? step.image : 0;
+    const context = { images: this.#images.get(when) ?? [] };
+    return step.fault === "cut-power"
+      ? inject(step, rig, context)
+      : inject({ ...step, on: this.#resolve(step.on) }, rig, context);
+  }
+
+  /** `same` and `other` look back at the host that a step hit last; every other word is the rig's. */
+  #resolve(on: string): string {
+    if (on !== "same" && on !== "other") return on;
+    const { hosts } = this.#rig.topology;
+    const last = this.#active.findLast(({ target }) => hosts.includes(target))?.target;
+    if (last === undefined) return on;
+    return on === "same" ? last : (hosts.find((host) => host !== last) ?? on);
+  }
+
+  async #saveImages(number: number): Promise<void> {
+    const isWanted = this.#plan.steps.some((step) => {
+      if (!isFaultStep(step) || step.fault !== "old-disk") return false;
+      return (step.image === "calm" ? 0 : step.image) === number;
+    });
+    if (!isWanted) return;
+    const images: SavedDisk[] = [];
+    for (const host of this.#rig.topology.hosts) images.push(await this.#rig.saveDisk(host));
+    this.#images.set(number, images);
+  }
+
+  async #heal(entry: Active): Promise<void> {
+    if (entry.isHealed) return;
+    entry.isHealed = true;
+    entry.due = [];
     const proof = entry.fault.proof();
     entry.proof = proof;
     const { target, at, step } = entry;
-    const named = { fault: step.fault, target, atInjectUs: at };
-    rig.report("proof", { ...named, hasBitten: proof.hasBitten, why: proof.why });
+    const named = { fault: nameOfStep(step), target, atInjectUs: at };
+    this.#rig.report("proof", { ...named, hasBitten: proof.hasBitten, why: proof.why });
     await entry.fault.heal();
-    rig.report("fault", { ...named, state: "healed" });
-  };
+    this.#rig.report("fault", { ...named, state: "healed" });
+  }
+
+  #nextDue(): Micros | null {
+    const instants = this.#active.flatMap(({ due }) => due.map(({ at }) => at));
+    return instants.length === 0 ? null : Math.min(...instants);
+  }
+
   /** False when the deadline came first; heals that fall due meanwhile are done at their instants. */
-  const advance = async (condition: () => boolean, deadline: Micros): Promise<boolean> => {
+  async #advance(condition: () => boolean, deadline: Micros): Promise<boolean> {
+    const rig = this.#rig;
     for (;;) {
-      const due = active.filter(({ proof, healAt }) => proof === null && healAt !== null);
-      const first = Math.min(...due.map(({ healAt }) => healAt ?? deadline));
+      const first = this.#nextDue() ?? Number.POSITIVE_INFINITY;
       const until = Math.min(deadline, first);
       if (await rig.waitFor(condition, until)) return true;
       // A simulated bed stands still once a rule was broken: no instant will come any more.
-      if (deadline < first || rig.now() < until) return false;
-      for (const entry of due) if ((entry.healAt ?? 0) <= rig.now()) await heal(entry);
-    }
-  };
-  const add = async (step: PlanStep): Promise<void> => {
-    const fault = await inject(step, rig);
-    const { target, at } = fault;
-    const healAt = step.forMs === null ? null : at + step.forMs * 1_000;
-    active.push({ step, target, at, fault, healAt, proof: null });
-    rig.report("fault", { fault: step.fault, target, state: "injected", atInjectUs: at });
-    onProgress(`${step.fault} of ${target} (${step.on})`);
-  };
-  return {
-    async run(workload, isAsPlanned) {
-      const start = rig.now();
-      for (const step of steps) {
-        await reach(step, { rig, start, advance });
-        if (step.intoWriteUs !== null) {
-          await intoWrite(step.intoWriteUs, { rig, workload, advance });
-        }
-        if (active.length === 0 && !isAsPlanned()) return;
-        await add(step);
+      if (rig.now() < until) {
+        for (const entry of this.#active) entry.due = [];
+        return false;
       }
-      const last = Math.max(0, ...active.map(({ healAt }) => healAt ?? 0));
-      await advance(
-        () => active.every(({ proof, healAt }) => healAt === null || proof !== null),
-        last,
-      );
-    },
-    async healAll() {
-      for (const entry of active) await heal(entry);
-    },
-    injected: () => active,
-  };
-}
-
-type Advance = (condition: () => boolean, deadline: Micros) => Promise<boolean>;
-
-async function reach(
-  { atMs, when }: PlanStep,
-  at: { readonly rig: Rig; readonly start: Micros; readonly advance: Advance },
-): Promise<void> {
-  const { rig, start, advance } = at;
-  if (atMs !== null) await advance(() => false, start + atMs * 1_000);
-  if (when === null) return;
-  if (when.after === "takeover") {
-    await advance(() => hasTakenOver(rig, start), rig.now() + EVENT_DEADLINE_US);
+      for (const entry of this.#active) {
+        const next = entry.due[0];
+        if (next === undefined || next.at > rig.now()) continue;
+        entry.due = entry.due.slice(1);
+        await next.act();
+      }
+      if (deadline < first) return false;
+      if (deadline === first) return condition();
+    }
   }
-  await advance(() => false, rig.now() + when.plusMs * 1_000);
-}
 
-/**
- * Waits for a write that has begun, then into it. A write that is over by then was shorter than the draw: the next one is hit half as far
- * in, so that short ones are hit at all.
- */
-async function intoWrite(
-  intoUs: Micros,
-  at: { readonly rig: Rig; readonly workload: Workload; readonly advance: Advance },
-): Promise<void> {
-  const { rig, workload, advance } = at;
-  const deadline = rig.now() + WRITE_DEADLINE_US;
-  const isUnderWay = (): boolean => workload.inFlightWrites() > 0;
-  for (let wait = intoUs; rig.now() < deadline; wait = Math.floor(wait / 2)) {
-    if (!(await advance(isUnderWay, deadline))) return;
-    if (wait > 0) await advance(() => false, rig.now() + wait);
-    if (isUnderWay()) return;
+  /** False when what the step waits for did not come within the plan's deadline. */
+  async #reach(step: PlanStep, start: Micros): Promise<boolean> {
+    const { atMs, when } = step;
+    if (atMs !== null) await this.#advance(() => false, start + atMs * 1_000);
+    if (when === null) return true;
+    const active = this.#active;
+    const condition = createCondition(when, {
+      rig: this.#rig,
+      topology: this.#plan.topology,
+      since: active.at(-1)?.at ?? start,
+      stepBefore: active.length,
+      isInjected: (number) => number <= active.length,
+      isHealed: (number) => active[number - 1]?.isHealed ?? false,
+    });
+    const deadline = this.#rig.now() + this.#plan.deadlineMs * 1_000;
+    if (!(await this.#advance(condition, deadline))) return false;
+    if (when.plusMs > 0) await this.#advance(() => false, this.#rig.now() + when.plusMs * 1_000);
+    return true;
   }
-}
 
-function hasTakenOver(rig: Rig, since: Micros): boolean {
-  return rig
-    .events()
-    .some(
-      ({ at, source, what, state }) =>
-        at >= since && source.startsWith("host ") && what === "vm" && state === "announced",
-    );
+  /**
+   * Waits for a write that has begun, then into it. A write that is over by then was shorter than the draw: the next one is hit half as far
+   * in, so that short ones are hit at all.
+   */
+  async #intoWrite(intoUs: Micros, workload: Workload): Promise<void> {
+    const deadline = this.#rig.now() + WRITE_DEADLINE_US;
+    const isUnderWay = (): boolean => workload.inFlightWrites() > 0;
+    for (let wait = intoUs; this.#rig.now() < deadline; wait = Math.floor(wait / 2)) {
+      if (!(await this.#advance(isUnderWay, deadline))) return;
+      if (wait > 0) await this.#advance(() => false, this.#rig.now() + wait);
+      if (isUnderWay()) return;
+    }
+  }
 }

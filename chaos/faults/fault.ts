@@ -3,10 +3,22 @@
  * it works in every bed that has the thing it breaks.
  */
 import type { Micros } from "../../harness/record/types.ts";
-import type { Rig } from "../../harness/rig/rig.ts";
+import type { Rig, SavedDisk } from "../../harness/rig/rig.ts";
 
 /** Every fault there is; names of the record. */
-export type FaultKind = "kill-host" | "isolate-host";
+export type FaultKind =
+  | "kill-host"
+  | "restart-host"
+  | "pause-host"
+  | "cut-power"
+  | "kill-quorum"
+  | "isolate-host"
+  | "refuse-link"
+  | "blackhole-link"
+  | "jam-link"
+  | "delay-link"
+  | "blank-disk"
+  | "old-disk";
 
 /** What was seen of a fault's effect. A fault that did not bite makes the run `unknown`. */
 export interface Proof {
@@ -17,23 +29,39 @@ export interface Proof {
 
 /** An injected fault. */
 export interface ActiveFault {
-  /** Name that the plan's target word stood for. */
+  /** Name that the plan's target word stood for; of several, in one text. */
   readonly target: string;
   /** Run clock immediately before the injecting call: the fault instant. */
   readonly at: Micros;
-  /** Undoes what can be undone. Idempotent. */
+  /** What of the heal comes before the whole of it, in order. */
+  readonly parts?: readonly HealPart[];
+  /** From the fault instant to the heal, where the fault knows better than the step's `forMs`. Unit: milliseconds. */
+  readonly healAfterMs?: number;
+  /** Undoes what can be undone. Idempotent, also after parts of it. */
   heal(): Promise<void>;
   /** Asked before `heal`, when the effect has had its time. */
   proof(): Proof;
+}
+
+export interface HealPart {
+  /** Counted from the fault instant. Unit: milliseconds. */
+  readonly afterMs: number;
+  heal(): Promise<void>;
+}
+
+/** What a fault is given beside its own data. */
+export interface FaultContext {
+  /** Images of the hosts' disks that the plan had taken for this fault; empty: none. */
+  readonly images: readonly SavedDisk[];
 }
 
 export interface Fault<Spec> {
   /** One sentence for `list`. */
   readonly summary: string;
   /**
-   * Resolves the target now and breaks it. When it throws, nothing stays broken.
+   * Resolves the target now and breaks it. When it throws, nothing stays broken that can be mended.
    *
    * @throws HarnessError BAD_SCENARIO for a target that does not exist
    */
-  inject(spec: Spec, rig: Rig): Promise<ActiveFault>;
+  inject(spec: Spec, rig: Rig, context: FaultContext): Promise<ActiveFault>;
 }

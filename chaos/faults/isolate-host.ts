@@ -1,7 +1,9 @@
 import * as v from "valibot";
-import type { CutKind, Rig } from "../../harness/rig/rig.ts";
-import type { Fault, Proof } from "./fault.ts";
-import { targetSchema } from "./target.ts";
+import type { CutKind } from "../../harness/rig/rig.ts";
+import type { Fault } from "./fault.ts";
+import { cutLinks } from "./link-cuts.ts";
+import { resolveLinks } from "./link-target.ts";
+import { resolveHost, targetSchema } from "./target.ts";
 
 /** Plain data of the fault. */
 export const isolateHostEntries = {
@@ -22,40 +24,11 @@ export interface IsolateHostSpec {
  */
 export const isolateHost: Fault<IsolateHostSpec> = {
   summary: "all A-links, mgmt and quorum links of a host cut both ways, its LAN left up",
-  async inject({ on, cut }, rig) {
-    const target = rig.resolve(on);
-    const links = linksOf(target, rig);
-    const before = new Map(links.map((link) => [link, rig.stopped(link)]));
-    try {
-      const at = await rig.cut(links, cut, "both");
-      return {
-        target,
-        at,
-        heal: () => rig.mend(links),
-        proof: () => proofOf(before, rig),
-      };
-    } catch (error: unknown) {
-      await rig.mend(links);
-      throw error;
-    }
+  inject({ on, cut }, rig) {
+    const target = resolveHost(on, rig);
+    const { links } = resolveLinks({ on: target, channels: CHANNELS, way: "both" }, rig);
+    return cutLinks({ name: target, links }, cut, rig);
   },
 };
 
-function linksOf(host: string, rig: Rig): readonly string[] {
-  return rig.topology.links
-    .filter(({ dialler, listener }) => dialler === host || listener === host)
-    .filter(({ channel }) => channel !== "lan")
-    .map(({ id }) => id);
-}
-
-/** Each link must have stopped something: a host with one link left is not isolated. */
-function proofOf(before: ReadonlyMap<string, number>, rig: Rig): Proof {
-  const silent = [...before].filter(([link, count]) => rig.stopped(link) <= count);
-  const looked = `${before.size} links cut`;
-  if (before.size === 0) return { hasBitten: false, why: "there is no link to cut" };
-  if (silent.length > 0) {
-    const names = silent.map(([link]) => link).join(", ");
-    return { hasBitten: false, why: `${looked}, but nothing was stopped on ${names}` };
-  }
-  return { hasBitten: true, why: `${looked}, each stopped something` };
-}
+const CHANNELS = ["alink", "mgmt", "quorum"];

@@ -1,23 +1,76 @@
+import type * as v from "valibot";
 import type { Rig } from "../../harness/rig/rig.ts";
-import type { ActiveFault, Fault, FaultKind } from "./fault.ts";
+import { blackholeLink, blackholeLinkEntries } from "./blackhole-link.ts";
+import { type BlankDiskSpec, blankDisk, blankDiskEntries } from "./blank-disk.ts";
+import { type CutPowerSpec, cutPower, cutPowerEntries } from "./cut-power.ts";
+import { type DelayLinkSpec, delayLink, delayLinkEntries } from "./delay-link.ts";
+import type { ActiveFault, Fault, FaultContext, FaultKind } from "./fault.ts";
 import { type IsolateHostSpec, isolateHost, isolateHostEntries } from "./isolate-host.ts";
+import { jamLink, jamLinkEntries } from "./jam-link.ts";
 import { type KillHostSpec, killHost, killHostEntries } from "./kill-host.ts";
+import { type KillQuorumSpec, killQuorum, killQuorumEntries } from "./kill-quorum.ts";
+import type { LinkTargetSpec } from "./link-target.ts";
+import { type OldDiskSpec, oldDisk, oldDiskEntries } from "./old-disk.ts";
+import { type PauseHostSpec, pauseHost, pauseHostEntries } from "./pause-host.ts";
+import { type RefuseLinkSpec, refuseLink, refuseLinkEntries } from "./refuse-link.ts";
+import { type RestartHostSpec, restartHost, restartHostEntries } from "./restart-host.ts";
+
+/** Plain data of each fault. */
+interface Specs {
+  readonly "kill-host": KillHostSpec;
+  readonly "restart-host": RestartHostSpec;
+  readonly "pause-host": PauseHostSpec;
+  readonly "cut-power": CutPowerSpec;
+  readonly "kill-quorum": KillQuorumSpec;
+  readonly "isolate-host": IsolateHostSpec;
+  readonly "refuse-link": RefuseLinkSpec;
+  readonly "blackhole-link": LinkTargetSpec;
+  readonly "jam-link": LinkTargetSpec;
+  readonly "delay-link": DelayLinkSpec;
+  readonly "blank-disk": BlankDiskSpec;
+  readonly "old-disk": OldDiskSpec;
+}
 
 /** Fault and its plain data, by kind. */
-export type FaultSpec =
-  | ({ readonly fault: "kill-host" } & KillHostSpec)
-  | ({ readonly fault: "isolate-host" } & IsolateHostSpec);
+export type FaultSpec<Kind extends FaultKind = FaultKind> = {
+  readonly [K in Kind]: { readonly fault: K } & Specs[K];
+}[Kind];
 
-/** Schema entries by kind: what a plan's step may say of each fault. */
-export const FAULT_ENTRIES = {
-  "kill-host": killHostEntries,
-  "isolate-host": isolateHostEntries,
-} as const satisfies Record<FaultKind, object>;
+/**
+ * Schema entries by kind: what a step may say of each fault.
+ *
+ * @param span schema of a time span: a scenario may leave it to the seed, a plan may not
+ */
+export const faultEntries = <Span extends v.GenericSchema>(span: Span) =>
+  ({
+    "kill-host": killHostEntries,
+    "restart-host": restartHostEntries(span),
+    "pause-host": pauseHostEntries,
+    "cut-power": cutPowerEntries(span),
+    "kill-quorum": killQuorumEntries,
+    "isolate-host": isolateHostEntries,
+    "refuse-link": refuseLinkEntries,
+    "blackhole-link": blackholeLinkEntries,
+    "jam-link": jamLinkEntries,
+    "delay-link": delayLinkEntries,
+    "blank-disk": blankDiskEntries(span),
+    "old-disk": oldDiskEntries(span),
+  }) as const satisfies Record<FaultKind, object>;
 
-const FAULTS = {
+const FAULTS: { readonly [Kind in FaultKind]: Fault<Specs[Kind]> } = {
   "kill-host": killHost,
+  "restart-host": restartHost,
+  "pause-host": pauseHost,
+  "cut-power": cutPower,
+  "kill-quorum": killQuorum,
   "isolate-host": isolateHost,
-} as const satisfies { [Kind in FaultKind]: Fault<Extract<FaultSpec, { fault: Kind }>> };
+  "refuse-link": refuseLink,
+  "blackhole-link": blackholeLink,
+  "jam-link": jamLink,
+  "delay-link": delayLink,
+  "blank-disk": blankDisk,
+  "old-disk": oldDisk,
+};
 
 /** Kinds with their summaries, in the order of their names. */
 export function describeFaults(): readonly { readonly fault: string; readonly summary: string }[] {
@@ -27,17 +80,11 @@ export function describeFaults(): readonly { readonly fault: string; readonly su
 }
 
 /** @throws HarnessError BAD_SCENARIO for a target that does not exist */
-export function inject(spec: FaultSpec, rig: Rig): Promise<ActiveFault> {
-  switch (spec.fault) {
-    case "kill-host":
-      return FAULTS["kill-host"].inject(spec, rig);
-    case "isolate-host":
-      return FAULTS["isolate-host"].inject(spec, rig);
-    default:
-      return unreachable(spec);
-  }
-}
-
-function unreachable(value: never): never {
-  throw new TypeError(`no such fault: ${JSON.stringify(value)}`);
+export function inject<Kind extends FaultKind>(
+  spec: FaultSpec<Kind>,
+  rig: Rig,
+  context: FaultContext,
+): Promise<ActiveFault> {
+  const fault: Fault<FaultSpec<Kind>> = FAULTS[spec.fault];
+  return fault.inject(spec, rig, context);
 }

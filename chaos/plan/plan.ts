@@ -6,8 +6,8 @@ import * as v from "valibot";
 import { RECORD_SCHEMA } from "../../harness/record/types.ts";
 import type { ClusterSpec } from "../../harness/rig/rig.ts";
 import { forkRandom } from "../../harness/workload/forked-random.ts";
-import { FAULT_ENTRIES } from "../faults/registry.ts";
 import { parseDataFile } from "./data-file.ts";
+import { expectationsSchema } from "./expectations-schema.ts";
 import {
   BEDS,
   type BedName,
@@ -17,28 +17,16 @@ import {
   deadlineSchema,
   nameSchema,
   type Scenario,
-  type Step,
   WORKLOADS,
   type WorkloadName,
-  whenSchema,
 } from "./scenario.ts";
+import { countSchema, planStepsSchema } from "./steps.ts";
 import { workloadFor } from "./workloads.ts";
 
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const seedSchema = v.pipe(v.number(), v.safeInteger());
 
 /** An injected write is aimed at up to so long after its begin. Unit: microseconds. */
 const INTO_WRITE_MAX_US = 3_000;
-
-const timing = {
-  /** Counted from the end of the calm phase. Unit: milliseconds. */
-  atMs: v.nullable(count),
-  when: v.nullable(whenSchema),
-  /** Null: healed when the run ends. */
-  forMs: v.nullable(count),
-  /** The fault waits for an unfinished write, and hits it so long after its begin. Unit: microseconds. Null: it does not wait. */
-  intoWriteUs: v.nullable(count),
-};
 
 const planSchema = v.strictObject({
   schema: v.literal(RECORD_SCHEMA),
@@ -50,39 +38,34 @@ const planSchema = v.strictObject({
     seed: seedSchema,
     quorum: v.picklist(["one", "none"]),
     preferred: v.picklist(["a", "b"]),
-    memoryPages: count,
-    volumeBlocks: count,
+    memoryPages: countSchema,
+    volumeBlocks: countSchema,
     peerLoss: v.picklist(["preferred", "continue"]),
-    bootDelayMs: count,
-    linkDelayMs: count,
+    bootDelayMs: countSchema,
+    linkDelayMs: countSchema,
   }),
   workload: v.strictObject({
     name: v.picklist(WORKLOADS),
     spec: v.strictObject({
       kind: v.picklist(["reference", "probe", "none"]),
-      clients: count,
-      thinkMs: count,
-      warmUpMs: count,
-      calmMs: count,
+      clients: countSchema,
+      thinkMs: countSchema,
+      warmUpMs: countSchema,
+      calmMs: countSchema,
       seed: seedSchema,
     }),
-    afterServiceMs: count,
-    probePeriodMs: count,
+    afterServiceMs: countSchema,
+    probePeriodMs: countSchema,
   }),
-  steps: v.array(
-    v.variant("fault", [
-      v.strictObject({ ...timing, ...FAULT_ENTRIES["kill-host"] }),
-      v.strictObject({ ...timing, ...FAULT_ENTRIES["isolate-host"] }),
-    ]),
-  ),
+  steps: planStepsSchema,
   converge: convergeSchema,
   budget: budgetSchema,
   deadlineMs: deadlineSchema,
   checks: checksSchema,
+  expect: v.optional(expectationsSchema, {}),
 });
 
 export type Plan = v.InferOutput<typeof planSchema>;
-export type PlanStep = Plan["steps"][number];
 
 export interface PlanOptions {
   readonly seed: number;
@@ -97,7 +80,7 @@ export interface PlanOptions {
 export function planRun(scenario: Scenario, options: PlanOptions): Plan {
   const { seed, bed } = options;
   const name = options.workload ?? scenario.workload;
-  return {
+  return v.parse(planSchema, {
     schema: RECORD_SCHEMA,
     scenario: scenario.name,
     level: scenario.level,
@@ -110,7 +93,8 @@ export function planRun(scenario: Scenario, options: PlanOptions): Plan {
     budget: scenario.budget,
     deadlineMs: scenario.deadlineMs,
     checks: scenario.checks,
-  };
+    expect: scenario.expect,
+  });
 }
 
 /**
@@ -136,16 +120,29 @@ function clusterOf({ topology }: Scenario, { seed, bootDelayMs = 0 }: PlanOption
   };
 }
 
-function planStep(step: Step, seed: number, index: number): PlanStep {
-  const { atMs, when, during, forMs, ...fault } = step;
+function planStep(step: Scenario["steps"][number], seed: number, index: number): unknown {
   const draw = (purpose: string, below: number): number =>
     forkRandom(seed, `plan/step ${index}/${purpose}`).below(below);
-  const isRange = typeof atMs === "object";
-  return {
-    atMs: isRange ? atMs.from + draw("at", atMs.to - atMs.from + 1) : (atMs ?? null),
-    when: when ?? null,
-    forMs: forMs ?? null,
-    intoWriteUs: during === undefined ? null : draw("into-write", INTO_WRITE_MAX_US + 1),
-    ...fault,
-  };
+  const { atMs = null, when = null, ...rest } = step;
+  if ("operator" in rest) return drawRanges({ atMs, when, ...rest }, draw);
+  const { during, forMs = null, ...fault } = rest;
+  const intoWriteUs = during === undefined ? null : draw("into-write", INTO_WRITE_MAX_US + 1);
+  return drawRanges({ atMs, when, forMs, intoWriteUs, ...fault }, draw);
+}
+
+type Draw = (purpose: string, below: number) => number;
+
+/** Puts a draw in the place of each `{from, to}`, each from a stream of its own: named by the field and those around it. */
+function drawRanges(fields: object, draw: Draw, around = ""): object {
+  const entries = Object.entries(fields).map(([field, value]: [string, unknown]) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return [field, value];
+    const purpose = `${around}${field}`;
+    if (!isRange(value)) return [field, drawRanges(value, draw, `${purpose}/`)];
+    return [field, value.from + draw(purpose, value.to - value.from + 1)];
+  });
+  return Object.fromEntries(entries);
+}
+
+function isRange(value: object): value is { readonly from: number; readonly to: number } {
+  return "from" in value && "to" in value;
 }

@@ -1,6 +1,6 @@
 /**
- * A bed in memory with a clock of its own: a pair that takes over 200 ms after its active host was killed, and clients that write a new
- * key every 2 ms. It does exactly what it is told to do wrong.
+ * A bed in memory with a clock of its own: a pair that takes over 200 ms after its active host was killed or hangs, whose host is redundant
+ * again 300 ms after it came back, and clients that write a new key every 2 ms. It does exactly what it is told to do wrong.
  */
 import { join } from "node:path";
 import { HarnessError } from "../../harness/errors.ts";
@@ -12,9 +12,12 @@ import type {
   Direction,
   DiskSource,
   HostView,
+  LinkDelay,
   LinkName,
+  OperatorCommand,
   ProcessExit,
   Rig,
+  SavedDisk,
   TargetWord,
   Workload,
   WorkloadSpec,
@@ -43,18 +46,34 @@ export interface Wrongs {
   readonly idle?: boolean;
   /** The pair loses its redundancy by itself while the clients warm up. */
   readonly fallsApart?: boolean;
-  /** A link that lets everything through when it is cut. */
+  /** A link that lets everything through when it is cut or slowed. */
   readonly leaksOn?: string;
+  /** The signal is sent and the host runs on. */
+  readonly pauseMisses?: boolean;
+  /** The disk that is put in place of another one holds the same. */
+  readonly sameDisk?: boolean;
+  /** The disk cannot be exchanged. */
+  readonly diskStuck?: boolean;
+  /** A host that comes back stays a stranger. */
+  readonly neverRejoins?: boolean;
+  /** Operators are refused. */
+  readonly disobeys?: boolean;
+  /** A host that comes back boots the VM at once. */
+  readonly bootsStale?: boolean;
+  /** A host that comes back is given every block. */
+  readonly copiesAll?: boolean;
 }
 
 export interface FakeRig extends Rig {
   /** Calls in their order, with what they were given. */
   readonly calls: readonly string[];
-  readonly cutLinks: ReadonlySet<string>;
+  readonly cutLinks: ReadonlyMap<string, string>;
+  readonly slowLinks: ReadonlyMap<string, LinkDelay>;
 }
 
 const PERIOD = 2_000;
 const TAKEOVER = 200_000;
+const REJOIN = 300_000;
 const WRITE = 1_000;
 
 class Bed implements FakeRig {
@@ -62,13 +81,18 @@ class Bed implements FakeRig {
   readonly proxy = "none (fake)";
   readonly topology = { hosts: ["a", "b"], services: ["q1"], switches: ["s1"], links: LINKS };
   readonly calls: string[] = [];
-  readonly cutLinks = new Set<string>();
+  readonly cutLinks = new Map<string, string>();
+  readonly slowLinks = new Map<string, LinkDelay>();
   readonly #log: RunEvent[] = [];
   readonly #exits: ProcessExit[] = [];
   readonly #wrongs: Wrongs;
   readonly #runDir: string;
   readonly #dead = new Set<string>();
+  readonly #paused = new Set<string>();
+  /** Hosts on their way back: when they began. */
+  readonly #returning = new Map<string, Micros>();
   readonly #stopped = new Map<string, number>();
+  readonly #delayed = new Map<string, number>();
   #history: LineWriter<HistoryLine> | null = null;
   #active: string;
   #takeoverAt: Micros | null = null;
@@ -81,7 +105,7 @@ class Bed implements FakeRig {
     this.#wrongs = wrongs;
     this.#runDir = runDir;
     this.#active = preferred;
-    for (const host of ["a", "b"]) this.#say(`host ${host}`, "state", { derived: "duplex" });
+    for (const host of HOSTS) this.#say(`host ${host}`, "state", { derived: "duplex" });
     this.#announce(preferred);
   }
 
@@ -102,19 +126,27 @@ class Bed implements FakeRig {
   }
 
   hosts(): readonly HostView[] {
-    const isApart = this.#wrongs.fallsApart === true && this.#now > 500_000;
-    const derived = this.#wrongs.neverDuplex === true ? "starting" : isApart ? "simplex" : "duplex";
-    return ["a", "b"].map((host) => {
+    const derived = this.#derived();
+    return HOSTS.map((host) => {
       const alive = !this.#dead.has(host);
       const runs = alive && this.#active === host;
       return { host, alive, derived: alive ? derived : null, right: alive ? "open" : null, runs };
     });
   }
 
+  #derived(): string {
+    if (this.#wrongs.neverDuplex === true) return "starting";
+    if (this.#wrongs.fallsApart === true && this.#now > 500_000) return "simplex";
+    const isWhole = HOSTS.every((host) => !this.#dead.has(host) && !this.#returning.has(host));
+    return isWhole && this.#paused.size === 0 ? "duplex" : "simplex";
+  }
+
   resolve(target: TargetWord): string {
     if (target === "active") return this.#active;
     if (target === "standby") return this.#active === "a" ? "b" : "a";
-    if (target === "a" || target === "b") return target;
+    if (target === "random") return "b";
+    if (target === "quorum") return "q1";
+    if (["a", "b", "q1", "s1"].includes(target)) return target;
     throw new HarnessError("BAD_SCENARIO", `there is no process "${target}"`, { hint: "Use a." });
   }
 
@@ -126,21 +158,72 @@ class Bed implements FakeRig {
     this.#say("harness", what, fields);
   }
 
-  kill(process: string): Promise<Micros> {
-    this.calls.push(`kill ${process}`);
+  kill(...processes: readonly string[]): Promise<Micros> {
+    this.calls.push(`kill ${processes.join(" ")}`);
     if (this.#wrongs.killThrows === true) {
       const error = new HarnessError("CONTROL_LOST", "it did not answer", { hint: "Look." });
       return Promise.reject(error);
     }
     if (this.#wrongs.killMisses === true) return Promise.resolve(this.#now);
+    for (const process of processes) this.#end(process);
+    return Promise.resolve(this.#now);
+  }
+
+  #end(process: string): void {
+    if (this.#dead.has(process)) return;
     this.#dead.add(process);
+    this.#paused.delete(process);
+    this.#returning.delete(process);
     const exit = { process, status: null, signal: "SIGKILL", expected: true };
     this.#exits.push(exit);
     this.report("exit", exit);
-    if (process === this.#active && this.#wrongs.noTakeover !== true) {
-      this.#takeoverAt = this.#now + TAKEOVER;
-    }
+    this.#leave(process);
+  }
+
+  /** The host serves no more; its peer goes on. */
+  #leave(process: string): void {
+    if (!HOSTS.includes(process) || this.#wrongs.noTakeover === true) return;
+    if (process === this.#active) this.#takeoverAt = this.#now + TAKEOVER;
+    else this.#goAlone(this.#active);
+  }
+
+  #goAlone(host: string): void {
+    this.#say(`host ${host}`, "suspect", { why: "silence" });
+    const page = { right: "sole", copy: "ahead", gen: "g2", n: 2, why: "T1" };
+    this.#say(`host ${host}`, "page", page);
+    this.#say(`host ${host}`, "state", { derived: "simplex" });
+  }
+
+  start(process: string): Promise<Micros> {
+    this.calls.push(`start ${process}`);
+    if (!this.#dead.delete(process)) return Promise.resolve(this.#now);
+    if (HOSTS.includes(process)) this.#return(process);
     return Promise.resolve(this.#now);
+  }
+
+  #return(host: string): void {
+    this.#returning.set(host, this.#now);
+    if (this.#wrongs.bootsStale === true) {
+      this.#say(`host ${host}`, "vm", { state: "booting", boot: "stale", why: "boot" });
+    }
+  }
+
+  pause(process: string): Promise<Micros> {
+    this.calls.push(`pause ${process}`);
+    if (this.#wrongs.pauseMisses === true) return Promise.resolve(this.#now);
+    this.#paused.add(process);
+    this.#leave(process);
+    return Promise.resolve(this.#now);
+  }
+
+  resume(process: string): Promise<void> {
+    this.calls.push(`resume ${process}`);
+    if (this.#paused.delete(process)) this.#return(process);
+    return Promise.resolve();
+  }
+
+  isPaused(process: string): boolean {
+    return this.#paused.has(process);
   }
 
   alive(process: string): boolean {
@@ -149,7 +232,7 @@ class Bed implements FakeRig {
 
   cut(links: readonly string[], kind: CutKind, direction: Direction): Promise<Micros> {
     this.calls.push(`cut ${links.join(" ")} ${kind} ${direction}`);
-    for (const link of links) this.cutLinks.add(link);
+    for (const link of links) this.cutLinks.set(link, `${kind} ${direction}`);
     return Promise.resolve(this.#now);
   }
 
@@ -161,6 +244,43 @@ class Bed implements FakeRig {
 
   stopped(link: string): number {
     return this.#stopped.get(link) ?? 0;
+  }
+
+  delay(links: readonly string[], by: LinkDelay, direction: Direction): Promise<Micros> {
+    this.calls.push(`delay ${links.join(" ")} ${direction}`);
+    for (const link of links) this.slowLinks.set(link, by);
+    return Promise.resolve(this.#now);
+  }
+
+  undelay(links: readonly string[]): Promise<void> {
+    this.calls.push(`undelay ${links.join(" ")}`);
+    for (const link of links) this.slowLinks.delete(link);
+    return Promise.resolve();
+  }
+
+  delayed(link: string): number {
+    return this.#delayed.get(link) ?? 0;
+  }
+
+  saveDisk(host: string): Promise<SavedDisk> {
+    this.calls.push(`save ${host}`);
+    return Promise.resolve({ host, at: this.#now });
+  }
+
+  replaceDisk(host: string, by: SavedDisk | null): Promise<number> {
+    this.calls.push(`replace ${host} ${by === null ? "blank" : by.at}`);
+    if (this.#wrongs.diskStuck === true) {
+      return Promise.reject(new HarnessError("BAD_DISK", "it is stuck", { hint: "Pull." }));
+    }
+    return Promise.resolve(this.#wrongs.sameDisk === true ? 0 : 5);
+  }
+
+  operator(host: string, command: OperatorCommand): Promise<Micros> {
+    const { op } = command;
+    this.calls.push(`operator ${host} ${JSON.stringify(command)}`);
+    const state = this.#wrongs.disobeys === true ? "refused" : "done";
+    this.#say(`host ${host}`, "operator", { op, state, why: "as told" });
+    return Promise.resolve(this.#now);
   }
 
   startWorkload(spec: WorkloadSpec): Promise<Workload> {
@@ -184,9 +304,14 @@ class Bed implements FakeRig {
     return Promise.resolve();
   }
 
+  release(): Promise<void> {
+    this.calls.push("release");
+    return Promise.resolve();
+  }
+
   disks(): readonly DiskSource[] {
     this.calls.push("disks");
-    const dead = this.#dead.size > 0;
+    const dead = HOSTS.some((host) => this.#dead.has(host));
     const written = { 3: 0x11 };
     const other = this.#wrongs.diverges === true ? { 3: 0x22 } : written;
     return [
@@ -209,9 +334,14 @@ class Bed implements FakeRig {
 
   #tick(): void {
     this.#now += WRITE;
-    for (const link of this.cutLinks) {
-      if (link !== this.#wrongs.leaksOn) this.#stopped.set(link, this.stopped(link) + 1);
+    const isTight = (link: string): boolean => link !== this.#wrongs.leaksOn;
+    for (const link of [...this.cutLinks.keys()].filter(isTight)) {
+      this.#stopped.set(link, this.stopped(link) + 1);
     }
+    for (const link of [...this.slowLinks.keys()].filter(isTight)) {
+      this.#delayed.set(link, this.delayed(link) + 1);
+    }
+    if (this.#wrongs.neverRejoins !== true) this.#rejoin();
     if (this.#takeoverAt !== null && this.#now >= this.#takeoverAt) this.#takeOver();
     if (this.#history !== null) this.#load(this.#history);
   }
@@ -243,16 +373,32 @@ class Bed implements FakeRig {
     } else this.#underWay = { op, key, at: this.#now };
   }
 
+  /** A third of the way after each 100 ms. */
+  #rejoin(): void {
+    for (const [host, since] of this.#returning) {
+      const spent = this.#now - since;
+      const isFull = this.#wrongs.copiesAll === true;
+      const say = (state: string, percent: number): void =>
+        this.#say(`host ${host}`, "resync", { state, percent, isFull });
+      if (spent === REJOIN / 3) say("started", 0);
+      if (spent === (2 * REJOIN) / 3) say("progress", 50);
+      if (spent < REJOIN) continue;
+      say("done", 100);
+      this.#returning.delete(host);
+      if (this.#derived() !== "duplex") continue;
+      for (const one of HOSTS) this.#say(`host ${one}`, "state", { derived: "duplex" });
+    }
+  }
+
   #isServed(): boolean {
-    return !this.#dead.has(this.#active);
+    return !this.#dead.has(this.#active) && !this.#paused.has(this.#active);
   }
 
   #takeOver(): void {
     const survivor = this.#active === "a" ? "b" : "a";
     this.#takeoverAt = null;
-    this.#say(`host ${survivor}`, "suspect", { why: "silence" });
-    const page = { right: "sole", copy: "ahead", gen: "g2", n: 2, why: "T1" };
-    this.#say(`host ${survivor}`, "page", page);
+    if (this.#dead.has(survivor) || this.#isServed()) return;
+    this.#goAlone(survivor);
     this.#active = survivor;
     this.#announce(survivor);
   }
@@ -288,6 +434,8 @@ class Bed implements FakeRig {
     this.#log.push({ ...fields, at: this.#now, source, what });
   }
 }
+
+const HOSTS = ["a", "b"];
 
 const LINKS: readonly LinkName[] = [
   ["a", "b", "alink0"],
