@@ -185,6 +185,33 @@ export function blocksOf(world: World, name: Host): Readonly<Record<Lba, string>
   );
 }
 
+/** The newest complete write of each block, by the runner's word: block → `boot.write`. */
+export function completeOf(world: World, name: Host): ReadonlyMap<Lba, readonly [number, number]> {
+  const { core, guest } = world.hosts[name];
+  const { completed } = core.peek();
+  const bootN = guest?.vmBoot.n ?? 0;
+  const newest = new Map<Lba, readonly [number, number]>();
+  for (const { number, lba } of guest?.writes ?? []) {
+    if (number <= completed) newest.set(lba, [bootN, number]);
+  }
+  return newest;
+}
+
+/** Which of these a disk holds neither itself nor in a newer version. */
+export function lackedBy(
+  world: World,
+  name: Host,
+  owed: ReadonlyMap<Lba, readonly [number, number]>,
+): readonly string[] {
+  const { blocks } = world.hosts[name].disk;
+  return [...owed].flatMap(([lba, [bootN, number]]) => {
+    const data = blocks.get(lba);
+    const held = data === undefined ? { bootN: 0, number: 0 } : writeIn(data);
+    const isHeld = held.bootN > bootN || (held.bootN === bootN && held.number >= number);
+    return isHeld ? [] : [`${lba}: ${bootN}.${number}`];
+  });
+}
+
 /**
  * The writes that a runner with a peer counts as complete although the peer's disk holds neither them nor a newer one of the same block. A runner
  * that is alone owes its peer nothing.

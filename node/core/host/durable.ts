@@ -150,6 +150,7 @@ function follow(host: HostState, then: AfterPage): void {
       host.mustRearm = false;
       host.peerBarred = null;
       host.isPeerGone = false;
+      host.helloAt = host.now;
       forgetUnacked(host, Number.MAX_SAFE_INTEGER);
       return;
     case "boot":

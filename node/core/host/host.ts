@@ -204,7 +204,8 @@ function pathUp(host: HostState, id: PathId, conn: number): void {
   path.isRefused = false;
   if (path.config.role !== "alink" || host.session.kind !== "none") return;
   host.helloAt = host.now;
-  if (isLower(host)) cancelClaim(host, "a way to the peer is open again");
+  if (isLower(host) && host.peerBarred === null)
+    cancelClaim(host, "a way to the peer is open again");
 }
 
 function pathDown(host: HostState, id: PathId, conn: number): void {

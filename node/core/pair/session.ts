@@ -72,6 +72,8 @@ export function openIfDue(host: HostState): void {
  * answer ends the silence, and the next hello must be out before the next suspicion, or every answer comes late for ever.
  */
 function helloTimeout(host: HostState): number {
+  // The peer is about to go alone, and a VM stands still until it has.
+  if (!host.isDiskGood) return host.config.timing.redial;
   return Math.max(host.config.timing.claimRetry, host.config.timing.silence / 2);
 }
 
@@ -91,6 +93,11 @@ export function takeHello(
   if (path.conn === null || path.config.role !== "alink" || !host.isStarted) return;
   if (body.answers === null) {
     if (isLower(host)) return;
+    if (host.peerBarred !== null) {
+      // The hosts do not meet, so the claim that is out stays the last word.
+      mark(host, "hello-of-a-barred-peer");
+      return;
+    }
     closeSession(host, "the peer opens a new session");
     cancelClaim(host, "the peer says hello");
     host.pendingHello = {
