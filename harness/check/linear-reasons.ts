@@ -1,8 +1,10 @@
 /**
  * Says in one sentence why a key has no valid order, where a single read or a pair of them shows it. Looks for the read that ended first;
- * null where only the whole search shows it.
+ * null where only the whole search shows it. A cas that succeeded counts as a read of what it expected.
  */
-import { listValue, registerValue, type Step } from "./linear-models.ts";
+import { listValue, registerValue } from "./linear-models.ts";
+import { isOwed, type Step } from "./linear-step.ts";
+import type { Operation } from "./operations.ts";
 
 /** Comparing every read with every pair of writes of a longer key would take longer than the search did. */
 const STEPS_MAX = 5_000;
@@ -11,7 +13,7 @@ export function explainRegister(steps: readonly Step[]): string | null {
   if (steps.length > STEPS_MAX) return null;
   const writes = steps.filter((step) => !step.isRead);
   for (const read of readsByEnd(steps)) {
-    const value = registerValue(read.operation);
+    const value = seenValue(read.operation);
     const writers = writes.filter((write) => write.operation.value === value);
     const early = writers.filter((write) => write.invokedAt <= read.endedAt);
     if (early.length === 0 && value !== null) {
@@ -82,7 +84,7 @@ function explainOrder(reads: readonly Step[]): string | null {
 
 /** A write that certainly lies between the end of another write and the begin of this read. */
 function overwriterOf(writtenBy: number, read: Step, writes: readonly Step[]): Step | null {
-  const value = registerValue(read.operation);
+  const value = seenValue(read.operation);
   const between = writes.findLast(
     (write) =>
       write.operation.value !== value &&
@@ -94,13 +96,19 @@ function overwriterOf(writtenBy: number, read: Step, writes: readonly Step[]): S
 
 function readsByEnd(steps: readonly Step[]): readonly Step[] {
   return steps
-    .filter((step) => step.isRead)
+    .filter(isOwed)
     .sort((left, right) => left.endedAt - right.endedAt || left.operation.op - right.operation.op);
+}
+
+function seenValue(operation: Operation): string | null {
+  return operation.f === "cas" ? operation.expected : registerValue(operation);
 }
 
 function returned(read: Step, value: string | null | readonly string[]): string {
   const span = `${milliseconds(read.invokedAt)}…${milliseconds(read.endedAt)}`;
-  return `the ${read.operation.f} of operation ${read.operation.op} at ${span} ms returned ${shortened(value)}`;
+  const { f, op } = read.operation;
+  const verb = f === "cas" ? "found" : "returned";
+  return `the ${f} of operation ${op} at ${span} ms ${verb} ${shortened(value)}`;
 }
 
 function named(step: Step): string {

@@ -4,15 +4,17 @@
  * Keys do not influence each other, so a history is linearizable exactly when each of its keys is.
  */
 import type { CheckResult, HistoryLine } from "../record/types.ts";
-import { listModel, registerModel, type Step } from "./linear-models.ts";
+import { listModel, registerModel } from "./linear-models.ts";
 import { explainList, explainRegister } from "./linear-reasons.ts";
+import { isPlainlyLinearizable } from "./linear-replay.ts";
 import { search } from "./linear-search.ts";
+import type { Step } from "./linear-step.ts";
 import { type Operation, operationsOf } from "./operations.ts";
 
 export interface LinearizabilityOptions {
   /** Spent on all keys together; after that the keys left are `unknown`. Unit: milliseconds. Default 30,000. */
   readonly budgetMs?: number;
-  /** Configurations visited per key; after that the key is `unknown`. Default 500,000 (some 100 MB). */
+  /** Configurations visited per key; after that the key is `unknown`. Default 1,000,000 (some 2 s, at most 128 MiB). */
   readonly statesMax?: number;
   /** Clock of the budget. Unit: milliseconds. Default: the machine's monotonic clock. */
   readonly now?: () => number;
@@ -41,17 +43,24 @@ export function checkLinearizability(
   lines: readonly HistoryLine[],
   options: LinearizabilityOptions = {},
 ): LinearizabilityFigures {
+  return judgeLinearizability(operationsOf(lines), options);
+}
+
+export function judgeLinearizability(
+  all: readonly Operation[],
+  options: LinearizabilityOptions = {},
+): LinearizabilityFigures {
   const now = options.now ?? (() => performance.now());
-  const deadline = now() + (options.budgetMs ?? 30_000);
-  const statesMax = options.statesMax ?? 500_000;
-  const keys = operationsByKey(lines);
+  const { budgetMs = 30_000, statesMax = 1_000_000 } = options;
+  const budget = { now, budgetMs, statesMax, deadline: now() + budgetMs };
+  const keys = operationsByKey(all);
   const violations: { key: string; reason: string }[] = [];
   const undecided: { key: string; reason: string }[] = [];
   let operations = 0;
   for (const [key, ofKey] of keys) {
     if (violations.length === VIOLATIONS_MAX) break;
     operations += ofKey.length;
-    const answer = judgeKey(ofKey, { now, deadline, statesMax });
+    const answer = judgeKey(ofKey, budget);
     if (answer.kind === "violation") violations.push({ key, reason: answer.reason });
     if (answer.kind === "undecided") undecided.push({ key, reason: answer.reason });
   }
@@ -59,9 +68,9 @@ export function checkLinearizability(
   return { check: summarize(figures), ...figures };
 }
 
-function operationsByKey(lines: readonly HistoryLine[]): ReadonlyMap<string, Operation[]> {
+function operationsByKey(operations: readonly Operation[]): ReadonlyMap<string, Operation[]> {
   const keys = new Map<string, Operation[]>();
-  for (const operation of operationsOf(lines)) {
+  for (const operation of operations) {
     if (operation.f === "ping") continue;
     const known = keys.get(operation.key);
     if (known === undefined) keys.set(operation.key, [operation]);
@@ -70,21 +79,27 @@ function operationsByKey(lines: readonly HistoryLine[]): ReadonlyMap<string, Ope
   return keys;
 }
 
-function judgeKey(
-  operations: readonly Operation[],
-  budget: {
-    readonly now: () => number;
-    readonly deadline: number;
-    readonly statesMax: number;
-  },
-): KeyAnswer {
-  const isList = operations.some((step) => step.f === "append" || step.f === "list");
-  const isRegister = operations.some((step) => step.f === "write" || step.f === "read");
+interface Budget {
+  readonly now: () => number;
+  readonly budgetMs: number;
+  readonly deadline: number;
+  readonly statesMax: number;
+}
+
+function judgeKey(operations: readonly Operation[], budget: Budget): KeyAnswer {
+  let isList = false;
+  let isRegister = false;
+  for (const { f } of operations) {
+    if (f === "append" || f === "list") isList = true;
+    else if (f !== "delete") isRegister = true;
+  }
   if (isList && isRegister) {
     return { kind: "undecided", reason: "it is used as a register and as a list" };
   }
+  if (isPlainlyLinearizable(operations)) return { kind: "linearizable" };
   if (budget.now() >= budget.deadline) {
-    return { kind: "undecided", reason: "the time budget was spent before its turn" };
+    const reason = `the budget of ${budget.budgetMs} ms for all keys was spent before its turn`;
+    return { kind: "undecided", reason };
   }
   const model = isList ? listModel(operations) : registerModel(operations);
   let states = 0;
@@ -96,11 +111,11 @@ function judgeKey(
   switch (result.kind) {
     case "linearizable":
       return result;
-    case "gave-up":
-      return {
-        kind: "undecided",
-        reason: `the budget was spent after ${states} configurations of ${operations.length} operations`,
-      };
+    case "gave-up": {
+      const spent = nameSpent(result.why === "memory", states, budget);
+      const looked = `${states} configurations of its ${operations.length} operations`;
+      return { kind: "undecided", reason: `${spent} was spent after ${looked}` };
+    }
     case "violation": {
       const explain = isList ? explainList : explainRegister;
       return {
@@ -111,6 +126,12 @@ function judgeKey(
     default:
       return unreachable(result);
   }
+}
+
+function nameSpent(isMemory: boolean, states: number, { budgetMs, statesMax }: Budget): string {
+  if (isMemory) return "the memory for one key";
+  if (states >= statesMax) return `the budget of ${statesMax} configurations for one key`;
+  return `the budget of ${budgetMs} ms for all keys`;
 }
 
 function explainSearch(blocked: Step | null, states: number): string {

@@ -16,7 +16,11 @@ export interface Operation {
   readonly key: string;
   /** Written or appended value; null for other operations. */
   readonly value: string | null;
+  /** Of a cas: what it replaces, null: nothing. Null for other operations too. */
+  readonly expected: string | null;
   readonly role: "probe" | "load" | "readback";
+  /** Null: the history does not say. */
+  readonly site: string | null;
   readonly invokedAt: Micros;
   readonly end: OperationEnd;
 }
@@ -46,7 +50,9 @@ export function operationsOf(lines: readonly HistoryLine[]): readonly Operation[
     f: invoke.f,
     key: invoke.key,
     value: invoke.value,
+    expected: invoke.expected ?? null,
     role: invoke.role,
+    site: invoke.site ?? null,
     invokedAt: invoke.at,
     end: end ?? { kind: "info" },
   }));

@@ -7,6 +7,7 @@ import type { HistoryLine } from "../../harness/record/types.ts";
 interface Call {
   readonly f: string;
   readonly value: string | null;
+  readonly expected: string | null;
   readonly begin: number;
   readonly end: number;
   readonly result: string | null;
@@ -25,7 +26,8 @@ function callsOf(lines: readonly HistoryLine[]): { definite: Call[]; unfinished:
     const end = lines.find(
       (other) => other.type !== "invoke" && "op" in other && other.op === line.op,
     );
-    const call = { f: line.f, value: line.value, begin: line.at };
+    const { f, value, expected = null, at } = line;
+    const call = { f, value, expected, begin: at };
     if (end?.type === "ok") {
       definite.push({ ...call, end: end.at, result: resultOf(line.f, end.value) });
     } else if (end?.type !== "fail") {
@@ -46,8 +48,9 @@ function hasOrder(left: readonly Call[], done: readonly Call[]): boolean {
 function isValid(order: readonly Call[]): boolean {
   let register: string | null = null;
   let list: string[] = [];
-  for (const { f, value, end, result } of order) {
-    if (f === "write") register = value;
+  for (const { f, value, expected, end, result } of order) {
+    if (f === "cas" && register !== expected) return false;
+    if (f === "write" || f === "cas") register = value;
     if (f === "append") list.push(value ?? "");
     if (f === "delete") {
       register = null;

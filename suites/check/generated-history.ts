@@ -13,6 +13,8 @@ export interface HistoryPlan {
   readonly values: number;
   /** Share of deletes. */
   readonly deleteShare: number;
+  /** Share of compare-and-set, of registers alone. Default 0. */
+  readonly casShare?: number;
 }
 
 export type Draw = () => number;
@@ -32,13 +34,17 @@ interface Planned {
   readonly op: number;
   readonly process: number;
   readonly key: string;
-  readonly f: "read" | "write" | "append" | "list" | "delete";
+  readonly f: "read" | "write" | "cas" | "append" | "list" | "delete";
   readonly value: string | null;
+  readonly expected: string | null;
   readonly begin: number;
   readonly effect: number;
   readonly end: number;
   readonly isInfo: boolean;
 }
+
+/** Of a cas that found another value. */
+const REFUSED = Symbol("refused");
 
 export function generateHistory(plan: HistoryPlan): readonly HistoryLine[] {
   const draw = drawsFrom(plan.seed);
@@ -46,12 +52,24 @@ export function generateHistory(plan: HistoryPlan): readonly HistoryLine[] {
   const results = runStore(planned);
   const body = planned.flatMap((step): readonly HistoryLine[] => {
     const common = { process: step.process, op: step.op };
-    const { f, key, value } = step;
+    const { f, key, value, expected } = step;
+    const invoke = {
+      type: "invoke",
+      at: step.begin,
+      ...common,
+      f,
+      key,
+      value,
+      role: "load",
+    } as const;
+    const result = results.get(step.op) ?? null;
     return [
-      { type: "invoke", at: step.begin, ...common, f, key, value, role: "load" },
+      f === "cas" ? { ...invoke, expected } : invoke,
       step.isInfo
         ? { type: "info", at: step.end, ...common, error: "timeout" }
-        : { type: "ok", at: step.end, ...common, value: results.get(step.op) ?? null },
+        : result === REFUSED
+          ? { type: "fail", at: step.end, ...common, error: "another value was there" }
+          : { type: "ok", at: step.end, ...common, value: result },
     ];
   });
   body.sort((left, right) => timeOf(left) - timeOf(right));
@@ -73,15 +91,19 @@ function planOperations(plan: HistoryPlan, draw: Draw): readonly Planned[] {
     const chance = draw();
     const isWrite = chance < 0.5;
     const isDelete = chance > 1 - plan.deleteShare;
+    const casFrom = 1 - plan.deleteShare - (plan.casShare ?? 0);
+    const isCas = chance > casFrom && !isDelete;
     const [write, read] =
       plan.kind === "register" ? (["write", "read"] as const) : (["append", "list"] as const);
     const value = plan.values === 0 ? `v${op}` : `v${Math.floor(draw() * plan.values)}`;
+    const expected = isCas ? `v${Math.floor(draw() * (plan.values || op))}` : null;
     planned.push({
       op,
       process: processes[client] ?? 0,
       key: `k${Math.floor(draw() * plan.keys)}`,
-      f: isDelete ? "delete" : isWrite ? write : read,
-      value: isWrite && !isDelete ? value : null,
+      f: isDelete ? "delete" : isCas ? "cas" : isWrite ? write : read,
+      value: (isWrite || isCas) && !isDelete ? value : null,
+      expected,
       begin,
       // A crashed operation takes effect soon, much later or never.
       effect: isInfo ? effect + Math.floor(draw() * draw() * 50_000) : effect,
@@ -97,14 +119,18 @@ function planOperations(plan: HistoryPlan, draw: Draw): readonly Planned[] {
   return planned;
 }
 
-function runStore(planned: readonly Planned[]): ReadonlyMap<number, string | null | string[]> {
-  const results = new Map<number, string | null | string[]>();
+function runStore(
+  planned: readonly Planned[],
+): ReadonlyMap<number, string | null | string[] | typeof REFUSED> {
+  const results = new Map<number, string | null | string[] | typeof REFUSED>();
   const registers = new Map<string, string | null>();
   const lists = new Map<string, readonly string[]>();
   const byEffect = [...planned].sort((a, b) => a.effect - b.effect || a.op - b.op);
   for (const step of byEffect) {
     const list = lists.get(step.key) ?? [];
-    if (step.f === "write") registers.set(step.key, step.value);
+    const isRefused = step.f === "cas" && (registers.get(step.key) ?? null) !== step.expected;
+    if (isRefused) results.set(step.op, REFUSED);
+    else if (step.f === "write" || step.f === "cas") registers.set(step.key, step.value);
     if (step.f === "append") lists.set(step.key, [...list, step.value ?? ""]);
     if (step.f === "delete") {
       registers.delete(step.key);

@@ -1,7 +1,8 @@
-/** Random small histories on one key, right and wrong ones about equally often. */
+/** Small histories on one key, right and wrong ones about equally often. */
 import type { HistoryLine } from "../../harness/record/types.ts";
-import { drawsFrom, timeOf } from "./generated-history.ts";
+import { drawsFrom, generateHistory, timeOf } from "./generated-history.ts";
 
+/** Operations, spans and results drawn at random. */
 export function smallHistory(seed: number): readonly HistoryLine[] {
   const draw = drawsFrom(seed);
   const below = (count: number): number => Math.floor(draw() * count);
@@ -26,7 +27,11 @@ export function smallHistory(seed: number): readonly HistoryLine[] {
           : "delete";
     const value = f === "append" || f === "write" ? `v${below(values)}` : null;
     const common = { process: op, op };
-    lines.push({ type: "invoke", at: begin, ...common, f, key: "k", value, role: "load" });
+    const invoke = { type: "invoke", at: begin, ...common, key: "k", role: "load" } as const;
+    if (f === "write" && draw() < 0.4) {
+      const expected = draw() < 0.2 ? null : `v${below(values)}`;
+      lines.push({ ...invoke, f: "cas", value, expected });
+    } else lines.push({ ...invoke, f, value });
     const how = draw();
     if (how < 0.15) lines.push({ type: "info", at: end, ...common, error: "timeout" });
     else if (how < 0.2) lines.push({ type: "fail", at: end, ...common, error: "refused" });
@@ -39,5 +44,31 @@ export function smallHistory(seed: number): readonly HistoryLine[] {
   }
   return lines.sort(
     (left, right) => timeOf(left) - timeOf(right) || (left.type === "invoke" ? -1 : 1),
+  );
+}
+
+/** A history of a correct store, in more than half of the cases with one result in the place of another: a mistake that is hard to see. */
+export function nearlyRightHistory(seed: number): readonly HistoryLine[] {
+  const draw = drawsFrom(seed);
+  const isList = draw() < 0.4;
+  const lines = generateHistory({
+    seed,
+    keys: 1,
+    operations: 3 + Math.floor(draw() * 6),
+    clients: 2 + Math.floor(draw() * 3),
+    kind: isList ? "list" : "register",
+    infoShare: draw() * 0.4,
+    values: 1 + Math.floor(draw() * 3),
+    deleteShare: draw() * 0.2,
+    casShare: isList ? 0 : draw() * 0.4,
+  });
+  const results = lines.flatMap((line, index) =>
+    line.type === "ok" && line.value !== null ? [{ line, index }] : [],
+  );
+  const changed = results[Math.floor(draw() * results.length)];
+  const other = results[Math.floor(draw() * results.length)];
+  if (changed === undefined || other === undefined || draw() < 0.4) return lines;
+  return lines.map((line, index) =>
+    index === changed.index ? { ...changed.line, value: other.line.value } : line,
   );
 }
