@@ -268,8 +268,8 @@ await t.test("no-silent-divergence", (t) => {
 });
 
 await t.test("intent-first", (t) => {
-  t.match(intentFirst(look("b", { intents: [Y] }), [Y, X]), /b writes block 0\/7 before/);
-  t.equal(intentFirst(look("b", { intents: [X, Y] }), [Y, X]), null);
+  t.match(intentFirst(look("b", { intents: [Y] }), [], [Y, X]), /b writes block 0\/7 before/);
+  t.equal(intentFirst(look("b", { intents: [X, Y] }), [], [Y, X]), null);
   t.end();
 });
 

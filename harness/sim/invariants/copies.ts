@@ -46,9 +46,18 @@ export function noSilentDivergence(hosts: readonly HostLook[], keys: Iterable<Bl
   return null;
 }
 
-/** A block is given to the disk only when the bit of its extent is durable there. */
-export function intentFirst({ name, image }: HostLook, keys: readonly BlockKey[]): Finding {
-  const cold = keys.find((key) => !image.hasIntent(key));
+/** A block is given to the disk only when the bit of its extent is durable there, or at a target the dirty bit of its source. */
+export function intentFirst(
+  host: HostLook,
+  hosts: readonly HostLook[],
+  keys: readonly BlockKey[],
+): Finding {
+  const { name, image } = host;
+  const source =
+    image.page()?.copy === "inconsistent"
+      ? hosts.find((other) => other !== host && rightIn(other) === "sole")
+      : undefined;
+  const cold = keys.find((key) => !image.hasIntent(key) && source?.image.hasDirty(key) !== true);
   return cold === undefined
     ? null
     : `${name} writes ${nameOfKey(cold)} before its intent is durable`;
@@ -79,8 +88,7 @@ export function epochOrder(
   reach: Reach,
   landed: readonly BlockKey[],
 ): Finding {
-  const copy = host.image.page()?.copy;
-  if (copy !== "in-sync" && copy !== "ahead") return null;
+  if (!isBootable(host)) return null;
   for (const key of landed) {
     const missing = missingBefore(host, ledger, reach, { key, sum: host.image.sum(key) });
     if (missing === null) continue;
@@ -96,12 +104,19 @@ export function epochGiven(
   reach: Reach,
   blocks: readonly { readonly key: BlockKey; readonly sum: number }[],
 ): Finding {
+  if (!isBootable(host)) return null;
   for (const block of blocks) {
     const missing = missingBefore(host, ledger, reach, block);
     if (missing === null) continue;
     return `${host.name} gives its disk a write of epoch ${missing.epoch} before ${describe(missing.write)} is durable`;
   }
   return null;
+}
+
+/** A target in resync takes blocks in any order: nobody boots it. */
+function isBootable({ image }: HostLook): boolean {
+  const copy = image.page()?.copy;
+  return copy === "in-sync" || copy === "ahead";
 }
 
 function describe({ key, epoch }: GuestVersion): string {

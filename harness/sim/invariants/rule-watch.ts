@@ -107,7 +107,10 @@ class RuleWatch implements Watch {
   given(name: string, offset: number, length: number): void {
     const host = this.#find(name);
     if (host === null) return;
-    this.#judge("intent-first", intentFirst(host, host.image.blocksIn(offset, length)));
+    this.#judge(
+      "intent-first",
+      intentFirst(host, this.#watched, host.image.blocksIn(offset, length)),
+    );
   }
 
   landed(name: string, ranges: Parameters<Watch["landed"]>[1]): void {
