@@ -56,7 +56,10 @@ export function createCommitQueue({ clock }: World, options: CommitQueueOptions)
     const batch = waiting;
     waiting = [];
     isFlushing = true;
-    store.apply(batch.flatMap(({ ops }) => ops));
+    const [first] = batch;
+    store.apply(
+      batch.length === 1 && first !== undefined ? first.ops : batch.flatMap(({ ops }) => ops),
+    );
     disk.flush((error) => {
       for (const { token } of batch) {
         tell(

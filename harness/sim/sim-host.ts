@@ -300,7 +300,7 @@ class Host implements SimHost {
     if (core === null || !this.#isAlive) return;
     const now: Instant = this.clock.read(this.#world.clock.now());
     this.#world.guarded(this.name, () => {
-      this.#perform(core.step({ ...event, now }));
+      this.#perform(core.step({ now, ...event }));
       if (this.#isAlive) this.#options.watch.stepped(this.name);
       // Before anything that waits: the core counts on them within its next steps.
       if (!this.#areIdsWanted) return;

@@ -142,7 +142,7 @@ class Switch implements SimSwitch {
     if (!this.#isAlive) return;
     const nowUs = this.#world.clock.now();
     this.#world.guarded(this.name, () => {
-      for (const effect of stepSwitch(this.#state, { ...event, nowUs })) this.#perform(effect);
+      for (const effect of stepSwitch(this.#state, { nowUs, ...event })) this.#perform(effect);
     });
   }
 

@@ -29,6 +29,7 @@ import {
   decodeSlot,
   encodeApplied,
   encodeSlot,
+  isBlank,
   newest,
   PAGE_MAGIC,
   SUPER_MAGIC,
@@ -366,8 +367,4 @@ function isSameShape(
     ({ id, blocks }, index) => right[index]?.id === id && right[index].blocks === blocks,
   );
   return isSame && left.length === right.length;
-}
-
-function isBlank(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0);
 }

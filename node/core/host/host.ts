@@ -32,7 +32,7 @@ import { takeCommand } from "./operator.ts";
 import type { HostState } from "./state.ts";
 import { machineResult } from "./vm.ts";
 
-/** A look inside for invariants, status and tests. Nothing in it may be changed. */
+/** A look inside for invariants, status and tests: always at the state as it is now. Nothing in it may be changed. */
 export interface HostPeek {
   readonly page: Page;
   readonly pageNext: Page;
@@ -51,6 +51,7 @@ export interface HostPeek {
   /** Write number durable here, and complete wherever it must be. */
   readonly durable: number;
   readonly completed: number;
+  /** Computed when asked for. */
   readonly intents: ReadonlyMap<VolumeId, ReadonlySet<number>>;
   readonly derived: DerivedState;
   readonly barred: string | null;
@@ -67,6 +68,7 @@ export interface HostCore {
 
 export function createHost(config: HostConfig): HostCore {
   const host = initialState(config);
+  const peek = peekOf(host);
   return {
     step(event) {
       invariant(event.now >= host.now, "a host's clock never runs backwards");
@@ -76,7 +78,7 @@ export function createHost(config: HostConfig): HostCore {
       pursue(host);
       return host.out;
     },
-    peek: () => peekOf(host),
+    peek: () => peek,
   };
 }
 
@@ -246,30 +248,63 @@ function takeSwitch(
   } else if (isCurrent) takeSwitchFrame(host, event.switch, event.frame);
 }
 
+/** One object for the whole life: rules ask after every step. */
 function peekOf(host: HostState): HostPeek {
-  const { session, vm, mirror } = host;
-  const intents = new Map(
-    [...mirror.intents].map(([volume, extents]) => [volume, new Set(extents.keys())] as const),
-  );
+  const { mirror } = host;
   return {
-    page: host.page,
-    pageNext: host.pageNext,
-    right: rightOf(host),
-    copy: copyOf(host),
-    running: vm.kind === "running",
-    vmBoot: vm.kind === "none" ? null : vm.vmBoot,
-    leaseUntil: host.leaseUntil,
-    promiseUntil: host.promiseUntil,
-    session:
-      session.kind === "open"
-        ? { id: session.id, peerRight: session.peerRight, peerGen: session.peerGenNow?.id ?? null }
-        : null,
-    durable: mirror.writer.durable,
-    completed: mirror.completed,
-    intents,
-    derived: host.derived,
-    barred: host.barred?.why ?? null,
-    commitsUnderWay: host.commits.size,
+    get page() {
+      return host.page;
+    },
+    get pageNext() {
+      return host.pageNext;
+    },
+    get right() {
+      return rightOf(host);
+    },
+    get copy() {
+      return copyOf(host);
+    },
+    get running() {
+      return host.vm.kind === "running";
+    },
+    get vmBoot() {
+      return host.vm.kind === "none" ? null : host.vm.vmBoot;
+    },
+    get leaseUntil() {
+      return host.leaseUntil;
+    },
+    get promiseUntil() {
+      return host.promiseUntil;
+    },
+    get session() {
+      const { session } = host;
+      if (session.kind !== "open") return null;
+      return {
+        id: session.id,
+        peerRight: session.peerRight,
+        peerGen: session.peerGenNow?.id ?? null,
+      };
+    },
+    get durable() {
+      return mirror.writer.durable;
+    },
+    get completed() {
+      return mirror.completed;
+    },
+    get intents() {
+      return new Map(
+        [...mirror.intents].map(([volume, extents]) => [volume, new Set(extents.keys())] as const),
+      );
+    },
+    get derived() {
+      return host.derived;
+    },
+    get barred() {
+      return host.barred?.why ?? null;
+    },
+    get commitsUnderWay() {
+      return host.commits.size;
+    },
     mayIntake: (now) => mayIntake(host, now),
   };
 }

@@ -96,7 +96,7 @@ export function pump(host: HostState): void {
   const entries = payloads.map((payload): Entry => {
     vm.last += 1;
     vm.intakeAt.set(vm.last, host.now);
-    return { ...payload, i: vm.last, t };
+    return { i: vm.last, t, ...payload };
   });
   vm.isBusy = true;
   emit(host, { kind: "machine-run", vmBoot: vm.vmBoot, entries });
