@@ -5,6 +5,15 @@
  */
 import type { CheckResult, Micros, RunEvent } from "../record/types.ts";
 import { nameOf, numberField, textField } from "./events.ts";
+import { grantedRights, type Right } from "./granted-rights.ts";
+import { areSplit, type SolePeriod, solePeriods } from "./sole-periods.ts";
+
+export interface OneRunnerOptions {
+  /**
+   * Two hosts go on alone by design: each may then take in input under its own generation, and neither under any other. Default false.
+   */
+  readonly isSplitExpected?: boolean;
+}
 
 export interface OneRunnerFigures {
   readonly check: CheckResult;
@@ -14,35 +23,39 @@ export interface OneRunnerFigures {
   readonly rights: number;
 }
 
+/** What one host put out under one generation, in one boot. */
 interface Output {
   readonly gen: string;
   readonly n: number;
   readonly host: string;
-  readonly intakeAt: Micros;
-}
-
-interface Right {
-  readonly gen: string;
-  readonly n: number;
-  readonly host: string;
-  readonly at: Micros;
-  readonly how: "granted" | "persisted";
+  /** Latest instants of intake, one per report. */
+  readonly intakes: readonly Micros[];
 }
 
 /** @throws HarnessError BAD_RECORD for an event without the fields it must have */
-export function checkOneRunner(events: readonly RunEvent[]): OneRunnerFigures {
+export function checkOneRunner(
+  events: readonly RunEvent[],
+  options: OneRunnerOptions = {},
+): OneRunnerFigures {
   const outputs = outputsOf(events);
-  const rights = rightsOf(events);
+  const periods = solePeriods(events);
+  const rights = rightsOf(events, periods);
   const figures = { outputs: outputs.length, rights: rights.length };
-  return { check: judge(events, outputs, rights), ...figures };
+  const isExempt = (right: Right, output: Output): boolean =>
+    options.isSplitExpected === true && areSidesOfSplit(right, output, periods);
+  return { check: judge(events, { outputs, rights, isExempt }), ...figures };
 }
 
 function judge(
   events: readonly RunEvent[],
-  outputs: readonly Output[],
-  rights: readonly Right[],
+  seen: {
+    readonly outputs: readonly Output[];
+    readonly rights: readonly Right[];
+    readonly isExempt: (right: Right, output: Output) => boolean;
+  },
 ): CheckResult {
   const name = "one-runner";
+  const { outputs, rights } = seen;
   const conflict = events.find(
     (event) => nameOf(event.source, "switch") !== null && event.what === "byte-conflict",
   );
@@ -51,12 +64,16 @@ function judge(
     return { name, verdict: "fail", why };
   }
   for (const output of outputs) {
-    const right = rights.find((candidate) => forbids(candidate, output));
-    if (right === undefined) continue;
-    const why =
-      `host ${output.host} put out under generation ${output.n} what it took in at ${ms(output.intakeAt)} ms, ` +
-      `after generation ${right.n} was ${right.how} for host ${right.host} at ${ms(right.at)} ms`;
-    return { name, verdict: "fail", why };
+    for (const right of rights) {
+      const intakeAt = seen.isExempt(right, output)
+        ? undefined
+        : forbiddenIntake(right, output, events);
+      if (intakeAt === undefined) continue;
+      const why =
+        `host ${output.host} put out under generation ${output.n} what it took in at ${ms(intakeAt)} ms, ` +
+        `after generation ${right.n} was ${right.how} for host ${right.host} at ${ms(right.at)} ms`;
+      return { name, verdict: "fail", why };
+    }
   }
   if (outputs.length === 0) return { name, verdict: "unknown", why: "no switch saw an output" };
   const looked = `outputs of ${outputs.length} (generation, host) pairs against ${rights.length} rights to go on alone`;
@@ -67,48 +84,56 @@ function judge(
  * A grant forbids older generations only: one that was cancelled lies beside a joint generation of the same number, under which its
  * asker's peer may run. A persisted right is never beside another one.
  */
-function forbids(right: Right, output: Output): boolean {
-  if (right.host === output.host || right.gen === output.gen) return false;
+function forbiddenIntake(
+  right: Right,
+  output: Output,
+  events: readonly RunEvent[],
+): Micros | undefined {
+  if (right.host === output.host) return undefined;
+  const { at, until } = right.gen === output.gen ? ownBoot(right, events) : right;
   const isLater = right.how === "granted" ? right.n > output.n : right.n >= output.n;
-  return isLater && output.intakeAt > right.at;
+  if (!isLater && right.gen !== output.gen) return undefined;
+  return output.intakes.find((intake) => intake > at && intake < until);
 }
 
-/** The counts of a switch are cumulative: the last one of each (switch, boot, generation, host) holds all. */
+/** A host without a disk may run over the copy of the host that has the right, under its generation, until that one boots itself. */
+function ownBoot({ host, at }: Right, events: readonly RunEvent[]): Pick<Right, "at" | "until"> {
+  const boot = events.find(
+    (event) =>
+      event.at >= at &&
+      event.source === `host ${host}` &&
+      event.what === "vm" &&
+      event["state"] === "announced",
+  );
+  return { at: boot?.at ?? Number.POSITIVE_INFINITY, until: Number.POSITIVE_INFINITY };
+}
+
+function areSidesOfSplit(right: Right, output: Output, periods: readonly SolePeriod[]): boolean {
+  const own = periods.filter(({ host, gen }) => host === output.host && gen === output.gen);
+  const other = periods.filter(({ host, gen }) => host === right.host && gen === right.gen);
+  return own.some((one) => other.some((two) => areSplit(one, two)));
+}
+
+/** The counts of a switch are cumulative, and its latest intake only grows. */
 function outputsOf(events: readonly RunEvent[]): readonly Output[] {
-  const last = new Map<string, Output>();
+  const found = new Map<string, Output & { readonly intakes: Micros[] }>();
   for (const event of events) {
     if (nameOf(event.source, "switch") === null || event.what !== "outputs") continue;
-    const output = {
-      gen: textField(event, "gen"),
-      n: numberField(event, "n"),
-      host: textField(event, "host"),
-      intakeAt: numberField(event, "maxIntakeAtUs"),
-    };
-    const key = [event.source, textField(event, "boot"), output.gen, output.host].join("\n");
-    last.set(key, output);
+    const [gen, n] = [textField(event, "gen"), numberField(event, "n")];
+    const host = textField(event, "host");
+    const key = [event.source, textField(event, "boot"), gen, host].join("\n");
+    const output = found.get(key) ?? { gen, n, host, intakes: [] };
+    output.intakes.push(numberField(event, "maxIntakeAtUs"));
+    found.set(key, output);
   }
-  return [...last.values()];
+  return [...found.values()];
 }
 
-function rightsOf(events: readonly RunEvent[]): readonly Right[] {
-  const rights: Right[] = [];
-  for (const event of events) {
-    const host = nameOf(event.source, "host");
-    if (host !== null && event.what === "page" && event["right"] === "sole") {
-      const gen = textField(event, "gen");
-      rights.push({ gen, n: numberField(event, "n"), host, at: event.at, how: "persisted" });
-    }
-    if (nameOf(event.source, "quorum") !== null && event.what === "granted") {
-      rights.push({
-        gen: textField(event, "gen"),
-        n: numberField(event, "n"),
-        host: textField(event, "holder"),
-        at: event.at,
-        how: "granted",
-      });
-    }
-  }
-  return rights.sort((left, right) => left.at - right.at);
+function rightsOf(events: readonly RunEvent[], periods: readonly SolePeriod[]): readonly Right[] {
+  const persisted = periods.map(({ host, gen, n, from }): Right => {
+    return { gen, n, host, at: from, until: Number.POSITIVE_INFINITY, how: "persisted" };
+  });
+  return [...persisted, ...grantedRights(events)].sort((left, right) => left.at - right.at);
 }
 
 function ms(micros: Micros): string {

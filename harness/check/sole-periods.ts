@@ -1,0 +1,59 @@
+/** When which host had the right to go on alone by its durable page; two hosts at once are a split brain. */
+import type { Micros, RunEvent } from "../record/types.ts";
+import { nameOf, numberField, textField } from "./events.ts";
+
+/** A generation that one host held alone. */
+export interface SolePeriod {
+  readonly host: string;
+  readonly gen: string;
+  readonly n: number;
+  /** When the page became durable. */
+  readonly from: Micros;
+  /** When another right became durable; Infinity: it did not. A dead host keeps what its disk says. */
+  readonly until: Micros;
+}
+
+/** Two hosts that were alone at once, neither knowing of the other. */
+export interface Split {
+  /** Both hosts' periods, in the order of the hosts' names. */
+  readonly sides: readonly [SolePeriod, SolePeriod];
+  /** When the first of both went on alone: up to here there was one history. */
+  readonly from: Micros;
+}
+
+/** In the order of their begins. */
+export function solePeriods(events: readonly RunEvent[]): readonly SolePeriod[] {
+  const open = new Map<string, SolePeriod>();
+  const closed: SolePeriod[] = [];
+  for (const event of events) {
+    const host = event.what === "page" ? nameOf(event.source, "host") : null;
+    if (host === null) continue;
+    const known = open.get(host);
+    const isSole = event["right"] === "sole";
+    if (known !== undefined && !(isSole && event["gen"] === known.gen)) {
+      closed.push({ ...known, until: event.at });
+      open.delete(host);
+    }
+    if (!isSole || open.has(host)) continue;
+    const [gen, n] = [textField(event, "gen"), numberField(event, "n")];
+    open.set(host, { host, gen, n, from: event.at, until: Number.POSITIVE_INFINITY });
+  }
+  return [...closed, ...open.values()].sort((left, right) => left.from - right.from);
+}
+
+/** The first one; null: there was none. */
+export function findSplit(periods: readonly SolePeriod[]): Split | null {
+  for (const [index, later] of periods.entries()) {
+    const earlier = periods.slice(0, index).find((one) => areSplit(one, later));
+    if (earlier === undefined) continue;
+    const sides = earlier.host < later.host ? [earlier, later] : [later, earlier];
+    const [left = earlier, right = later] = sides;
+    return { sides: [left, right], from: earlier.from };
+  }
+  return null;
+}
+
+export function areSplit(one: SolePeriod, other: SolePeriod): boolean {
+  if (one.host === other.host || one.gen === other.gen) return false;
+  return one.from < other.until && other.from < one.until;
+}
