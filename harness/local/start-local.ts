@@ -26,6 +26,8 @@ export interface LocalOptions {
   readonly cacheDir?: string;
   /** Programs in place of the built ones; each is started with `--file <path>` appended. */
   readonly commands?: Partial<Commands>;
+  /** Path of the guest's `.wasm`, for hosts in place of the built ones. Default: the built one, and none for such hosts. */
+  readonly guest?: string;
   /** From a process's spawn to its ready line. Unit: milliseconds. Default 5000: 25 × a start on an idle machine. */
   readonly readyMs?: number;
   /** One line for people, without its end. Default: dropped. */
@@ -50,7 +52,7 @@ export async function startLocal(spec: ClusterSpec, options: LocalOptions): Prom
     ...(options.cacheDir === undefined ? {} : { cacheDir: options.cacheDir }),
   });
   const commandOf = commandsOf(options.commands ?? {});
-  const guest = options.commands?.host === undefined ? builtFile(GUEST) : "";
+  const guest = options.guest ?? (options.commands?.host === undefined ? builtFile(GUEST) : "");
   const members = membersOf(spec);
   makeFolder(runDir);
   const clock = startRunClock();

@@ -3,16 +3,24 @@ import { readFileSync } from "node:fs";
 import type { HostConfig } from "../core/host/contract.ts";
 import { createHost, type HostCore } from "../core/host/host.ts";
 import { unreachable } from "../core/invariant.ts";
-import type { MachineSpec } from "../core/machine/entry.ts";
 import type { HostFile, VmFile } from "../ports/process-file.ts";
 import { monotonicMs } from "./clock.ts";
 import { codeOf, EndProcess } from "./end-process.ts";
 import { type FileDevice, openFileDevice } from "./file-device.ts";
 import { type HostDisk, openHostDisk } from "./host-disk.ts";
-import { createHostDriver, type HostDriver, type HostInput } from "./host-driver.ts";
+import {
+  createHostDriver,
+  type HostDriver,
+  type HostDriverOptions,
+  type HostInput,
+} from "./host-driver.ts";
 import { type ArrivedFrame, createHostLinks, type HostLinks, type Place } from "./host-links.ts";
 import { createLagMeter } from "./lag-meter.ts";
-import { createMachineClient, type MachineClient } from "./machine-client.ts";
+import {
+  createMachineClient,
+  type MachineClient,
+  type MachineClientOptions,
+} from "./machine-client.ts";
 import type { Fields } from "./reporter.ts";
 import type { RoleOptions, RunningRole } from "./running-process.ts";
 import { createSaver } from "./saved-blocks.ts";
@@ -32,8 +40,23 @@ interface Hosted {
   readonly driver: HostDriver;
 }
 
+/** Parts that a measurement replaces; everything else of a host stays what it is. */
+export interface HostParts {
+  createMachine(options: Omit<MachineClientOptions, "wasm">): MachineClient;
+  createDriver(options: HostDriverOptions): HostDriver;
+}
+
+const PARTS: HostParts = {
+  createMachine: (options) =>
+    createMachineClient({ ...options, wasm: readGuest(options.spec.guest) }),
+  createDriver: createHostDriver,
+};
+
 /** Returns once everything is bound, the disk is open, the core runs and its guest can. */
-export async function runHost(options: RoleOptions<HostFile>): Promise<RunningRole> {
+export async function runHost(
+  options: RoleOptions<HostFile>,
+  parts: HostParts = PARTS,
+): Promise<RunningRole> {
   const { file, reporter } = options;
   const [vmFile, another] = file.vms;
   if (vmFile === undefined || another !== undefined) {
@@ -56,7 +79,7 @@ export async function runHost(options: RoleOptions<HostFile>): Promise<RunningRo
       },
     },
   });
-  const vm = await host(vmFile, { ...options, device, links });
+  const vm = await host(vmFile, { ...options, ...parts, device, links });
   hosted.push(vm);
   // Bound before the core starts: a host that cannot be reached changes nothing on its disk.
   await links.listen();
@@ -85,29 +108,26 @@ export async function runHost(options: RoleOptions<HostFile>): Promise<RunningRo
   };
 }
 
-interface HostParts extends RoleOptions<HostFile> {
+interface HostingOptions extends RoleOptions<HostFile>, HostParts {
   readonly device: FileDevice;
   readonly links: HostLinks;
 }
 
-async function host(vmFile: VmFile, parts: HostParts): Promise<Hosted> {
-  const { file, device, links, reporter, fatal } = parts;
+async function host(vmFile: VmFile, options: HostingOptions): Promise<Hosted> {
+  const { file, device, links, reporter, fatal } = options;
   const { vm, volumes, guest, memoryPages } = vmFile;
-  const spec: MachineSpec = { guest, memoryPages, volumes };
-  const wasm = readGuest(guest);
   const disk = await openHostDisk(device, { cluster: file.cluster, host: file.host, vm, volumes });
   const config = configOf(vmFile, file);
   const core = createHost(config);
-  const machine: MachineClient = createMachineClient({
-    wasm,
-    spec,
+  const machine: MachineClient = options.createMachine({
+    spec: { guest, memoryPages, volumes },
     ready: (vmBoot) => driver.dispatch({ kind: "machine-ready", vmBoot }),
     result: (vmBoot, result) => driver.dispatch({ kind: "machine-result", vmBoot, result }),
     fatal,
   });
   const { peer } = config;
   const save = createSaver(file.diskFile, disk);
-  const driver = createHostDriver({ core, vm, peer, disk, links, machine, reporter, save });
+  const driver = options.createDriver({ core, vm, peer, disk, links, machine, reporter, save });
   return { vm, peer, core, disk, machine, driver };
 }
 
