@@ -85,7 +85,7 @@ function look(name: string, forged: Forged = {}): HostLook {
     ...forged.peek,
   };
   const clock = { read: (at: number) => at / 1_000, when: (instant: number) => instant * 1_000 };
-  return { name, clock, image, peek: forged.peek === null ? null : peek };
+  return { name, clock, image, isForeign: false, peek: forged.peek === null ? null : peek };
 }
 
 function pair(

@@ -25,6 +25,7 @@ export function peerCurrent(
   for (const key of keys) {
     const wanted = completed.get(key) ?? 0;
     for (const host of hosts) {
+      if (host.isForeign) continue;
       const found = versionAt(host, ledger, key);
       if (found >= wanted) continue;
       return `${host.name} holds version ${found} of ${nameOfKey(key)}, version ${wanted} is complete`;
@@ -38,6 +39,7 @@ export function noSilentDivergence(hosts: readonly HostLook[], keys: Iterable<Bl
   const [low, high] = hosts;
   if (low === undefined || high === undefined) return null;
   if (rightIn(low) === "sole" && rightIn(high) === "sole") return null;
+  if (low.isForeign || high.isForeign) return null;
   for (const key of keys) {
     if (low.image.hasIntent(key) || high.image.hasIntent(key)) continue;
     const isMarked = hosts.some((host) => rightIn(host) === "sole" && host.image.hasDirty(key));
@@ -114,7 +116,8 @@ export function epochGiven(
 }
 
 /** A target in resync takes blocks in any order: nobody boots it. */
-function isBootable({ image }: HostLook): boolean {
+function isBootable({ image, isForeign }: HostLook): boolean {
+  if (isForeign) return false;
   const copy = image.page()?.copy;
   return copy === "in-sync" || copy === "ahead";
 }

@@ -11,6 +11,8 @@ export interface HostLook {
   readonly peek: HostPeek | null;
   readonly clock: HostClock;
   readonly image: DiskImage;
+  /** Its disk was put in place of another one, and no resync has made it the peer's equal since: only what it does counts, not what it holds. */
+  readonly isForeign: boolean;
 }
 
 export interface PairLook {

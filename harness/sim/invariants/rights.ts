@@ -22,6 +22,7 @@ const FORBIDDEN = [
 
 /** Some pairs of rights have no way out, or two: no sequence of durable steps passes through them. */
 export function oneRight({ hosts }: PairLook): Finding {
+  if (hosts.some(({ isForeign }) => isForeign)) return null;
   const [low, high] = hosts.map(({ image }) => image.page());
   if (low === null || low === undefined || high === null || high === undefined) return null;
   const isForbidden = FORBIDDEN.some(
@@ -33,6 +34,7 @@ export function oneRight({ hosts }: PairLook): Finding {
 
 /** Beside a host that may go on alone, the arbiter of an armed other has nothing left to grant it, and has granted it nothing. */
 export function oneGrant({ hosts, record }: PairLook): Finding {
+  if (hosts.some(({ isForeign }) => isForeign)) return null;
   for (const alone of hosts) {
     const right = alone.image.page()?.right;
     if (right !== "sole" && right !== "elected") continue;

@@ -52,6 +52,7 @@ export interface RuleWatchOptions {
 }
 
 interface Watched extends HostLook {
+  isForeign: boolean;
   peek: HostLook["peek"];
   image: HostLook["image"];
   readonly reach: Reach;
@@ -117,14 +118,17 @@ class RuleWatch implements Watch {
     const host = this.#find(name);
     if (host === null) return;
     const wasSole = rightIn(host) === "sole";
+    const wasTarget = host.image.page()?.copy === "inconsistent";
     const landing = host.image.land(ranges);
     const look = this.#lookNow();
+    const isAdopted = host.isForeign && wasTarget && host.image.page()?.copy === "in-sync";
+    if (isAdopted) host.isForeign = false;
     this.#compare(landing.blocks);
     if (landing.isPage) {
       this.#judge("one-right", oneRight(look));
       this.#judge("one-grant", oneGrant(look));
     }
-    const isEverything = landing.isPage && wasSole && rightIn(host) !== "sole";
+    const isEverything = isAdopted || (landing.isPage && wasSole && rightIn(host) !== "sole");
     const current = isEverything ? this.#completed.keys() : landing.blocks;
     this.#judge("peer-current", peerCurrent(look.hosts, this.#ledger, this.#completed, current));
     if (landing.isPage || landing.isIntents || landing.isDirty || landing.blocks.length > 0) {
@@ -144,6 +148,7 @@ class RuleWatch implements Watch {
     if (host === null || found === undefined) return;
     host.image = createDiskImage(found.disk());
     host.reach.clear();
+    host.isForeign = true;
     const { blocks } = host.image.land(ranges);
     this.#compare([...this.#completed.keys(), ...blocks]);
   }
@@ -218,7 +223,16 @@ class RuleWatch implements Watch {
       this.#watched = this.#options.hosts().map((host): Watched => {
         const { name, clock } = host;
         const image = createDiskImage(host.disk());
-        return { name, clock, image, peek: null, reach: new Map(), completed: 0, boot: null };
+        return {
+          name,
+          clock,
+          image,
+          peek: null,
+          reach: new Map(),
+          completed: 0,
+          boot: null,
+          isForeign: false,
+        };
       });
       const { now, record } = this.#options;
       const hosts = this.#watched;
