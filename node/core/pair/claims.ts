@@ -141,10 +141,12 @@ export function answerClaim(
   }
   note(host, { what: "claim", state: "refused", from: claim.from.id, gen: claim.gen.id });
   mark(host, answer.kind === "behind" ? "claim-behind" : "claim-refused");
-  // The peer may have the last word, whatever it was barred for.
-  host.peerBarred = null;
-  host.isPeerGone = false;
-  host.helloAt = host.now + host.config.timing.rejoin;
+  if (host.peerBarred !== null) {
+    // The peer may have the last word, whatever it was barred for. Not at once, or hello and refusal would chase each other.
+    host.peerBarred = null;
+    host.isPeerGone = false;
+    host.helloAt = host.now + host.config.timing.rejoin;
+  }
   if (answer.kind === "refused") stopVm(host, "the claim was refused");
 }
 
