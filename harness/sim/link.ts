@@ -68,6 +68,7 @@ type Way = Exclude<Direction, "both">;
 type EndState = "waiting" | "up" | "gone";
 
 interface Connection<Forward, Backward> {
+  readonly dialledAt: Micros;
   readonly id: number;
   readonly forward: Lane<Forward>;
   readonly backward: Lane<Backward>;
@@ -267,6 +268,7 @@ class Link<Forward, Backward> implements SimLink<Forward, Backward> {
     };
     const connection: Connection<Forward, Backward> = {
       id: this.#options.nextConn(),
+      dialledAt: this.#clock.now(),
       forward: createLane<Forward>({
         ...shared,
         delay: () => this.#delay("forward"),
@@ -346,7 +348,9 @@ class Link<Forward, Backward> implements SimLink<Forward, Backward> {
     if (this.#dialler?.isAlive() !== true) return;
     if (before === "up") this.#dialler.down(connection.id);
     else this.#dialler.refused();
-    this.#dialAfter(this.#options.redialUs);
+    // At once when a connection that lived breaks; in turns when each one ends as soon as it began.
+    const isShort = this.#clock.now() - connection.dialledAt < this.#options.redialUs;
+    this.#dialAfter(before === "up" && !isShort ? 0 : this.#options.redialUs);
   }
 
   #refuse(): void {
