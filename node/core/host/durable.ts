@@ -132,9 +132,13 @@ function follow(host: HostState, then: AfterPage): void {
   switch (then.kind) {
     case "nothing":
       return;
+    case "kept":
+      noteDone(host, "resolve", "this copy stays");
+      return;
     case "quarantined":
     case "chosen":
     case "discarded":
+      if (then.kind === "discarded") noteDone(host, "resolve", "this copy was given up");
       closeSession(host, `the page changed: ${then.kind}`);
       host.helloAt = host.now;
       return;
@@ -147,6 +151,7 @@ function follow(host: HostState, then: AfterPage): void {
       return;
     }
     case "sole":
+      if (then.why === "forced") noteDone(host, "force-boot", "this host is alone");
       host.mustRearm = false;
       host.peerBarred = null;
       host.isPeerGone = false;
@@ -192,6 +197,10 @@ function follow(host: HostState, then: AfterPage): void {
       return;
     }
   }
+}
+
+function noteDone(host: HostState, op: "resolve" | "force-boot", why: string): void {
+  note(host, { what: "operator", op, state: "done", why });
 }
 
 function present(host: HostState): NonNullable<Page["gen"]> {

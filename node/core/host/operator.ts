@@ -95,7 +95,7 @@ function resolve(host: HostState, keep: string, damaged: boolean): string | null
     return null;
   }
   if (page.hold?.kind === "split-brain" || page.hold?.kind === "discard")
-    persistPage(host, { ...host.pageNext, hold: null }, { kind: "nothing" });
+    persistPage(host, { ...host.pageNext, hold: null }, { kind: "kept" });
   if (session.kind === "open" && session.verdict.kind === "split-brain")
     sendStream(host, session, { kind: "discard" });
   else {

@@ -266,6 +266,8 @@ export type AfterPage =
   | { readonly kind: "quarantined" }
   /** An operator's word is durable: the hosts meet anew. */
   | { readonly kind: "chosen" }
+  /** The operator's word for this copy is durable. */
+  | { readonly kind: "kept" }
   | { readonly kind: "say-paired"; readonly session: RandomId }
   | { readonly kind: "elected"; readonly session: RandomId | null }
   | { readonly kind: "say-ceded"; readonly session: RandomId; readonly from: RandomId | null }

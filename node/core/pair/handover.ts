@@ -1,5 +1,5 @@
 /** Moving the runner (8): Level 2 keeps no memory, so the guest ends here and boots there. The right is not moved. */
-import { mark, note, parSession } from "../host/context.ts";
+import { barPeer, mark, note, parSession } from "../host/context.ts";
 import type { HostState, OpenSession } from "../host/state.ts";
 import { stopVm } from "../host/vm.ts";
 import type { VmBoot } from "../identity.ts";
@@ -24,8 +24,8 @@ export function handOverIfDue(host: HostState): void {
   host.leaseUntil = null;
   session.turn = host.config.peer;
   sendStream(host, session, { kind: "handover", vmBoot });
-  note(host, { what: "operator", op, state: "done", why: "the VM was handed over" });
   if (op === "drain") host.isDraining = true;
+  else note(host, { what: "operator", op, state: "done", why: "the VM was handed over" });
 }
 
 function isAllComplete(host: HostState): boolean {
@@ -49,6 +49,14 @@ export function takeHandover(host: HostState, session: OpenSession, vmBoot: VmBo
   session.turn = host.config.host;
   host.promiseUntil = host.now;
   host.beatAt = host.now;
+}
+
+/** The peer has ceded and gone: as elected this host needs neither a claim nor silence. */
+export function peerLeft(host: HostState, session: OpenSession): void {
+  if (!session.isLeaving || host.pageNext.right !== "elected") return;
+  mark(host, "peer-left");
+  barPeer(host, "it left");
+  host.isPeerGone = true;
 }
 
 /** Nothing runs here any more: the peer is asked to go on without this host, which ends when it has ceded. */

@@ -9,7 +9,7 @@ import { takeCopied, takeReady, takeSums } from "../resync/source.ts";
 import { takeCopy, takeMerged } from "../resync/target.ts";
 import { closeSession } from "./close.ts";
 import type { PathId, PeerBody, PeerFrame } from "./frames.ts";
-import { takeHandover } from "./handover.ts";
+import { peerLeft, takeHandover } from "./handover.ts";
 import { takeBeat, takeBeatOk } from "./lease.ts";
 import { takePair, takePaired } from "./pairing.ts";
 import { pathOf } from "./paths.ts";
@@ -107,6 +107,7 @@ function take(host: HostState, session: OpenSession, path: PathState, frame: Pee
       session.isLeaving = true;
       return;
     case "bye":
+      peerLeft(host, session);
       closeSession(host, `the peer said bye: ${body.reason}`);
       host.helloAt = host.now;
       return;
