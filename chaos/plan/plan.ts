@@ -16,7 +16,9 @@ import {
   convergeSchema,
   deadlineSchema,
   nameSchema,
+  QUORUMS,
   type Scenario,
+  SWITCHES,
   WORKLOADS,
   type WorkloadName,
 } from "./scenario.ts";
@@ -36,7 +38,9 @@ const planSchema = v.strictObject({
   bed: v.picklist(BEDS),
   topology: v.strictObject({
     seed: seedSchema,
-    quorum: v.picklist(["one", "none"]),
+    quorum: v.picklist(QUORUMS),
+    switches: v.optional(v.picklist(SWITCHES), "one"),
+    confirmAfterRestart: v.optional(v.boolean(), false),
     preferred: v.picklist(["a", "b"]),
     memoryPages: countSchema,
     volumeBlocks: countSchema,
@@ -106,17 +110,13 @@ export function parsePlan(text: string, path: string): Plan {
 }
 
 function clusterOf({ topology }: Scenario, { seed, bootDelayMs = 0 }: PlanOptions): ClusterSpec {
-  const { preferred, quorum, memoryPages, volumeBlocks, peerLoss, linkDelayMs } = topology;
+  const { preferred, ...rest } = topology;
   const drawn = forkRandom(seed, "plan/preferred").below(2) === 0 ? "a" : "b";
   return {
+    ...rest,
     seed,
-    quorum,
     preferred: preferred === "any" ? drawn : preferred,
-    memoryPages,
-    volumeBlocks,
-    peerLoss,
     bootDelayMs,
-    linkDelayMs,
   };
 }
 

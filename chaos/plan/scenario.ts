@@ -21,8 +21,16 @@ export type CheckName = (typeof CHECKS)[number];
 export const WORKLOADS = ["reference", "probe", "short"] as const;
 export type WorkloadName = (typeof WORKLOADS)[number];
 
+/** Quorum services, and sites' switches. */
+export const QUORUMS = ["one", "two", "none"] as const;
+export const SWITCHES = ["one", "two"] as const;
+
 export const topologySchema = v.strictObject({
-  quorum: v.picklist(["one", "none"]),
+  quorum: v.picklist(QUORUMS),
+  /** `two`: host a at site a with switch s1, host b at site b with s2, and a trunk between them. */
+  switches: v.optional(v.picklist(SWITCHES), "one"),
+  /** A quorum service that started anew grants nothing until both hosts confirmed. */
+  confirmAfterRestart: v.optional(v.boolean(), false),
   /** Host that runs the VM first; `any`: the seed draws it. */
   preferred: v.optional(v.picklist(["a", "b", "any"]), "any"),
   /** Unit: pages of 64 KiB. */

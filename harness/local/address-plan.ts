@@ -26,6 +26,7 @@ const PORT = {
   mgmt: 7003,
   quorum: 7004,
   lan: 7005,
+  trunk: 7006,
   reservation: 7009,
   proxyApi: 8474,
   client: 6379,
@@ -166,7 +167,17 @@ function routesOf({ hosts, services, switches }: Members): readonly Route[] {
     ]),
     ...between(services, "quorum"),
     ...between(switches, "lan"),
+    ...trunksOf(switches),
   ];
+}
+
+/** Each site's switch dials those after it. */
+function trunksOf(switches: readonly string[]): readonly Route[] {
+  return switches.flatMap((dialler, index) =>
+    switches.slice(index + 1).map((listener): Route => {
+      return { dialler, listener, channel: "trunk", nic: "business", port: PORT.trunk };
+    }),
+  );
 }
 
 function addressOf(number: number, nic: Nic, place: number): string {

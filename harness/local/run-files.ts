@@ -68,7 +68,7 @@ export function writeRunFiles(options: RunFilesOptions): RunFiles {
     ]),
     ...members.services.map((name): [string, QuorumFile] => [
       name,
-      quorumFile(name, base(name), diskDir, plan),
+      quorumFile(name, base(name), diskDir, options),
     ]),
     ...members.switches.map((name): [string, SwitchFile] => [
       name,
@@ -143,9 +143,20 @@ function pathsOf(name: string, links: readonly LinkPlan[]): HostFile["paths"] {
     });
 }
 
-function quorumFile(name: string, base: Base, diskDir: string, plan: AddressPlan): QuorumFile {
-  const storeFile = join(diskDir, `${name}.store`);
-  return { ...base, role: "quorum", service: name, storeFile, listen: listenOf(name, plan) };
+function quorumFile(
+  name: string,
+  base: Base,
+  diskDir: string,
+  { spec, plan }: RunFilesOptions,
+): QuorumFile {
+  return {
+    ...base,
+    role: "quorum",
+    service: name,
+    storeFile: join(diskDir, `${name}.store`),
+    confirmAfterRestart: spec.confirmAfterRestart,
+    listen: listenOf(name, "quorum", plan),
+  };
 }
 
 function switchFile(name: string, base: Base, { plan, members }: RunFilesOptions): SwitchFile {
@@ -154,11 +165,28 @@ function switchFile(name: string, base: Base, { plan, members }: RunFilesOptions
     invariant(client !== undefined, "every VM has an address at every site");
     return { vm, client };
   });
-  return { ...base, role: "switch", switch: name, listen: listenOf(name, plan), vms };
+  return {
+    ...base,
+    role: "switch",
+    switch: name,
+    site: members.switches.indexOf(name) + 1,
+    trunk: trunkOf(name, plan),
+    listen: listenOf(name, "lan", plan),
+    vms,
+  };
 }
 
-function listenOf(name: string, plan: AddressPlan): LinkPlan["upstream"] {
-  const link = plan.links.find(({ listener }) => listener === name);
+/** Null where there is one site. */
+function trunkOf(name: string, plan: AddressPlan): SwitchFile["trunk"] {
+  const trunks = plan.links.filter(({ channel }) => channel === "trunk");
+  const dialled = trunks.find(({ dialler }) => dialler === name);
+  if (dialled !== undefined) return { peer: dialled.listener, listen: null, dial: dialled.listen };
+  const heard = trunks.find(({ listener }) => listener === name);
+  return heard === undefined ? null : { peer: heard.dialler, listen: heard.upstream, dial: null };
+}
+
+function listenOf(name: string, channel: string, plan: AddressPlan): LinkPlan["upstream"] {
+  const link = plan.links.find((it) => it.listener === name && it.channel === channel);
   invariant(link !== undefined, "somebody dials every listener");
   return link.upstream;
 }

@@ -112,11 +112,14 @@ async function startLinks(run: LocalRun, source: ProxySource): Promise<void> {
   await proxy.links.create(links, run.spec.linkDelayMs);
 }
 
-function membersOf(spec: ClusterSpec): Members {
+const SERVICES = { none: [], one: ["q1"], two: ["q1", "q2"] } as const;
+const SWITCHES = { one: ["s1"], two: ["s1", "s2"] } as const;
+
+function membersOf({ quorum, switches }: ClusterSpec): Members {
   return {
     hosts: ["a", "b"],
-    services: spec.quorum === "one" ? ["q1"] : [],
-    switches: ["s1"],
+    services: SERVICES[quorum],
+    switches: SWITCHES[switches],
     vms: ["vm1"],
   };
 }

@@ -178,11 +178,15 @@ export interface Rig {
   teardown(): Promise<readonly string[]>;
 }
 
-/** What a bed needs to come up. */
+/** What a bed needs to come up. Its hosts are `a` and `b`. */
 export interface ClusterSpec {
   readonly seed: number;
-  /** Empty: the bed's default names (`a`, `b`; `q1`; `s1`). */
-  readonly quorum: "one" | "none";
+  /** Quorum services: `q1`, preferred by both hosts, and `q2`. */
+  readonly quorum: "one" | "two" | "none";
+  /** Sites' switches: `s1` where host a is, `s2` where host b is, joined by the trunk. With one, both hosts are at its site. */
+  readonly switches: "one" | "two";
+  /** A quorum service that started anew grants nothing until both hosts confirmed, or the pair registered. */
+  readonly confirmAfterRestart: boolean;
   /** Host that runs the VM first, and where `protect` is asked for. */
   readonly preferred: "a" | "b";
   readonly memoryPages: number;

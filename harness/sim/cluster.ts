@@ -1,9 +1,9 @@
-/** Builds the pair of hosts, its quorum service, its switch and the links between them. */
+/** Builds the pair of hosts, its quorum services, the sites' switches and the links between them. */
 import type { HostConfig, PathConfig } from "../../node/core/host/contract.ts";
 import { invariant } from "../../node/core/invariant.ts";
 import type { PeerFrame } from "../../node/core/pair/frames.ts";
 import type { QuorumAnswer, QuorumFrame, QuorumRequest } from "../../node/core/quorum/messages.ts";
-import type { FromSwitch, ToSwitch } from "../../node/core/switch/frames.ts";
+import type { FromSwitch, ToSwitch, TrunkFrame } from "../../node/core/switch/frames.ts";
 import { type Timing, timingFor } from "../../node/core/timing.ts";
 import type { MachineFactory } from "../../node/ports/machine.ts";
 import { encodePeerFrame, parsePeerFrame } from "../../node/wire/peer.ts";
@@ -14,7 +14,7 @@ import type { MakeCore } from "./core.ts";
 import { type AnyLink, createLink, type LinkEnd, type SimLink } from "./link.ts";
 import { createSimHost, type Outlet, type SimHost } from "./sim-host.ts";
 import { createSimQuorum, type SimQuorum } from "./sim-quorum.ts";
-import { createSimSwitch, type SimSwitch } from "./sim-switch.ts";
+import { createSimSwitch, type SimSwitch, type TrunkLink } from "./sim-switch.ts";
 import type { Watch } from "./watch.ts";
 import { drawsOf, millis, parcelOf, type SimProcess, type World } from "./world.ts";
 
@@ -23,7 +23,8 @@ export interface Cluster {
   readonly timing: Timing;
   readonly hosts: ReadonlyMap<string, SimHost>;
   readonly services: ReadonlyMap<string, SimQuorum>;
-  readonly lan: SimSwitch;
+  /** One a site, in the order of the sites. */
+  readonly switches: ReadonlyMap<string, SimSwitch>;
   /** By name, in the order hosts, services, switches. */
   readonly processes: ReadonlyMap<string, SimProcess>;
   readonly links: ReadonlyMap<string, AnyLink>;
@@ -39,7 +40,8 @@ export interface ClusterOptions {
 
 const HOSTS = ["a", "b"] as const;
 const ALINKS = ["alink0", "alink1"] as const;
-const LAN = "s1";
+const SERVICES = { none: [], one: ["q1"], two: ["q1", "q2"] } as const;
+const SWITCHES = { one: ["s1"], two: ["s1", "s2"] } as const;
 
 export function buildCluster(world: World, options: ClusterOptions): Cluster {
   const { spec, factory, makeCore, watch, exited } = options;
@@ -63,39 +65,39 @@ export function buildCluster(world: World, options: ClusterOptions): Cluster {
   const services = new Map(
     topology.services.map((name): [string, SimQuorum] => [
       name,
-      createSimQuorum(world, name, watch),
+      createSimQuorum(world, { name, confirmAfterRestart: spec.confirmAfterRestart, watch }),
     ]),
   );
-  const lan = createSimSwitch(world, LAN);
+  const switches = new Map(
+    topology.switches.map((name, index): [string, SimSwitch] => {
+      const ready = (): void => {
+        for (const link of links.values()) link.ready(name);
+      };
+      return [name, createSimSwitch(world, { name, site: index + 1, ready })];
+    }),
+  );
   const makeLink = linkMaker(world, { spec, timing });
   for (const name of topology.links) {
-    const dialler = hosts.get(name.dialler);
-    invariant(dialler !== undefined, "hosts dial");
-    const service = services.get(name.listener);
-    const listener = hosts.get(name.listener);
-    const link =
-      service !== undefined
-        ? joinService(world, makeLink(name), { dialler, service })
-        : listener !== undefined
-          ? joinHosts(world, makeLink(name), { channel: name.channel, dialler, listener })
-          : joinSwitch(world, makeLink(name), { dialler, lan });
+    const link = join(world, makeLink, { name, hosts, services, switches });
     links.set(link.id, link);
   }
-  const processes = [...hosts.values(), ...services.values(), lan];
+  const processes = [...hosts.values(), ...services.values(), ...switches.values()];
   return {
     topology,
     timing,
     hosts,
     services,
-    lan,
+    switches,
     processes: new Map(processes.map((process) => [process.name, process])),
     links,
   };
 }
 
-function topologyOf({ quorum }: ClusterSpec): Topology {
-  const services = quorum === "one" ? ["q1"] : [];
+function topologyOf({ quorum, switches: count }: ClusterSpec): Topology {
+  const services = SERVICES[quorum];
+  const switches = SWITCHES[count];
   const [lower, higher] = HOSTS;
+  const [first, second] = switches;
   const link = (dialler: string, listener: string, channel: string): LinkName => ({
     id: `${dialler}>${listener}/${channel}`,
     dialler,
@@ -105,12 +107,13 @@ function topologyOf({ quorum }: ClusterSpec): Topology {
   return {
     hosts: HOSTS,
     services,
-    switches: [LAN],
+    switches,
     links: [
       ...ALINKS.map((channel) => link(lower, higher, channel)),
       link(higher, lower, "mgmt"),
       ...HOSTS.flatMap((host) => services.map((service) => link(host, service, "quorum"))),
-      ...HOSTS.map((host) => link(host, LAN, "lan")),
+      ...HOSTS.flatMap((host) => switches.map((name) => link(host, name, "lan"))),
+      ...(second === undefined ? [] : [link(first, second, "trunk")]),
     ],
   };
 }
@@ -153,6 +156,31 @@ function configOf(
     bootDelay: spec.bootDelayMs,
     timing,
   };
+}
+
+function join(
+  world: World,
+  makeLink: LinkMaker,
+  by: Pick<Cluster, "hosts" | "services" | "switches"> & { readonly name: LinkName },
+): AnyLink {
+  const { name, hosts, services, switches } = by;
+  const dialler = hosts.get(name.dialler);
+  const service = services.get(name.listener);
+  const listener = hosts.get(name.listener);
+  const lan = switches.get(name.listener);
+  if (dialler !== undefined && service !== undefined) {
+    return joinService(world, makeLink(name), { dialler, service });
+  }
+  if (dialler !== undefined && listener !== undefined) {
+    return joinHosts(world, makeLink(name), { channel: name.channel, dialler, listener });
+  }
+  invariant(lan !== undefined, "hosts, services and switches are all there is");
+  if (dialler !== undefined) return joinSwitch(world, makeLink(name), { dialler, lan });
+  const first = switches.get(name.dialler);
+  invariant(first !== undefined, "hosts and switches dial");
+  const trunk: TrunkLink = makeLink<TrunkFrame, TrunkFrame>(name);
+  trunk.attach(first.attachTrunk("dialler", trunk), lan.attachTrunk("listener", trunk));
+  return trunk;
 }
 
 type LinkMaker = <Forward, Backward>(name: LinkName) => SimLink<Forward, Backward>;

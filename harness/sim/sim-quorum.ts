@@ -10,8 +10,10 @@ import {
   createQuorumService,
   type QuorumEffect,
   type QuorumEvent,
+  type QuorumService,
 } from "../../node/core/quorum/service.ts";
 import { encodeQuorumAnswer, parseQuorumAnswer } from "../../node/wire/quorum.ts";
+import type { Draws } from "./draws.ts";
 import type { LinkEnd, SimLink } from "./link.ts";
 import type { Watch } from "./watch.ts";
 import { drawsOf, parcelOf, type SimProcess, type World } from "./world.ts";
@@ -25,93 +27,138 @@ export interface SimQuorum extends SimProcess {
 }
 
 const PERSIST_US = { min: 300, max: 2_500 } as const;
+const CODEC = { encode: encodeQuorumAnswer, parse: parseQuorumAnswer };
 
-export function createSimQuorum(world: World, name: string, watch: Watch): SimQuorum {
-  const { clock, cluster, log } = world;
-  const source = `quorum ${name}`;
-  const draws = drawsOf(world, source);
-  const instance = drawsOf(world, `${source}/ids`).id();
-  const startService = () =>
-    createQuorumService({ cluster, service: name, instance, records: durable });
-  const links = new Map<number, ServiceLink>();
-  let durable: readonly QuorumRecord[] = [];
-  let underWay: readonly QuorumRecord[] | null = null;
-  let isAlive = true;
+export interface SimQuorumOptions {
+  readonly name: string;
+  readonly confirmAfterRestart: boolean;
+  readonly watch: Watch;
+}
+
+class Service implements SimQuorum {
+  readonly name: string;
+  readonly source: string;
+  readonly #world: World;
+  readonly #options: SimQuorumOptions;
+  readonly #draws: Draws;
+  readonly #instance: string;
+  readonly #links = new Map<number, ServiceLink>();
+  #service: QuorumService;
+  #durable: readonly QuorumRecord[] = [];
+  #underWay: readonly QuorumRecord[] | null = null;
+  #isAlive = true;
   /** Counted from 0: what an older life began does not end. */
-  let life = 0;
-  let service = startService();
+  #life = 0;
 
-  function take(event: QuorumEvent): void {
-    if (isAlive) world.guarded(name, () => service.step(event).forEach(perform));
+  constructor(world: World, options: SimQuorumOptions) {
+    this.name = options.name;
+    this.source = `quorum ${options.name}`;
+    this.#world = world;
+    this.#options = options;
+    this.#draws = drawsOf(world, this.source);
+    this.#instance = drawsOf(world, `${this.source}/ids`).id();
+    this.#service = this.#newService();
   }
 
-  function perform(effect: QuorumEffect): void {
+  isAlive(): boolean {
+    return this.#isAlive;
+  }
+
+  start(): void {
+    if (this.#isAlive) return;
+    this.#isAlive = true;
+    this.#service = this.#newService();
+  }
+
+  kill(): void {
+    if (!this.#isAlive) return;
+    this.#isAlive = false;
+    this.#life += 1;
+    this.#links.clear();
+    // The store is replaced whole: the new one is there, or the old one.
+    if (this.#underWay !== null && this.#draws.chance(500)) this.#land(this.#underWay);
+    this.#underWay = null;
+  }
+
+  quiesce(): void {}
+
+  isQuiet(): boolean {
+    return true;
+  }
+
+  durable(): readonly QuorumRecord[] {
+    return this.#durable;
+  }
+
+  attach(host: string, link: ServiceLink): LinkEnd<QuorumFrame<QuorumRequest>> {
+    return {
+      isAlive: () => this.#isAlive,
+      up: (conn) => {
+        this.#links.set(conn, link);
+        this.#take({ kind: "connected", conn, host, vm: this.#world.vm });
+      },
+      down: (conn) => {
+        this.#links.delete(conn);
+        this.#take({ kind: "closed", conn });
+      },
+      refused: () => undefined,
+      frame: (conn, frame) => this.#take({ kind: "frame", conn, frame }),
+    };
+  }
+
+  #take(event: QuorumEvent): void {
+    if (!this.#isAlive) return;
+    this.#world.guarded(this.name, () => {
+      for (const effect of this.#service.step(event)) this.#perform(effect);
+    });
+  }
+
+  #perform(effect: QuorumEffect): void {
     switch (effect.kind) {
       case "send": {
-        const codec = { encode: encodeQuorumAnswer, parse: parseQuorumAnswer };
-        links.get(effect.conn)?.sendBackward(effect.conn, parcelOf(world, effect.frame, codec));
+        const { conn, frame } = effect;
+        this.#links.get(conn)?.sendBackward(conn, parcelOf(this.#world, frame, CODEC));
         return;
       }
-      case "persist": {
-        const { token, records } = effect;
-        const own = life;
-        underWay = records;
-        clock.after(draws.between(PERSIST_US.min, PERSIST_US.max), () => {
-          if (own !== life) return;
-          land(records);
-          take({ kind: "persisted", token });
-        });
+      case "persist":
+        this.#persist(effect.token, effect.records);
         return;
-      }
       case "note":
-        log.report(source, effect.what, effect.fields);
+        this.#world.log.report(this.source, effect.what, effect.fields);
         return;
       default:
         unreachable(effect);
     }
   }
 
-  function land(records: readonly QuorumRecord[]): void {
-    durable = records;
-    underWay = null;
-    watch.recorded(name);
+  #persist(token: number, records: readonly QuorumRecord[]): void {
+    const life = this.#life;
+    this.#underWay = records;
+    const span = this.#draws.between(PERSIST_US.min, PERSIST_US.max);
+    this.#world.clock.after(span, () => {
+      if (life !== this.#life) return;
+      this.#land(records);
+      this.#take({ kind: "persisted", token });
+    });
   }
 
-  const endFor = (host: string, link: ServiceLink): LinkEnd<QuorumFrame<QuorumRequest>> => ({
-    isAlive: () => isAlive,
-    up(conn) {
-      links.set(conn, link);
-      take({ kind: "connected", conn, host, vm: world.vm });
-    },
-    down(conn) {
-      links.delete(conn);
-      take({ kind: "closed", conn });
-    },
-    refused: () => undefined,
-    frame: (conn, frame) => take({ kind: "frame", conn, frame }),
-  });
+  #land(records: readonly QuorumRecord[]): void {
+    this.#durable = records;
+    this.#underWay = null;
+    this.#options.watch.recorded(this.name);
+  }
 
-  return {
-    name,
-    source,
-    isAlive: () => isAlive,
-    start() {
-      if (isAlive) return;
-      isAlive = true;
-      service = startService();
-    },
-    kill() {
-      if (!isAlive) return;
-      isAlive = false;
-      life += 1;
-      links.clear();
-      // The store is replaced whole: the new one is there, or the old one.
-      if (underWay !== null && draws.chance(500)) land(underWay);
-      underWay = null;
-    },
-    quiesce: () => undefined,
-    isQuiet: () => true,
-    durable: () => durable,
-    attach: endFor,
-  };
+  #newService(): QuorumService {
+    return createQuorumService({
+      cluster: this.#world.cluster,
+      service: this.name,
+      instance: this.#instance,
+      records: this.#durable,
+      confirmAfterRestart: this.#options.confirmAfterRestart,
+    });
+  }
+}
+
+export function createSimQuorum(world: World, options: SimQuorumOptions): SimQuorum {
+  return new Service(world, options);
 }

@@ -285,9 +285,11 @@ export class SimRig implements SimRigMore {
   async startWorkload(spec: WorkloadSpec): Promise<Workload> {
     this.#workloads += 1;
     invariant(this.#workloads === 1, "a run has one workload: it has one history");
+    const [target] = this.#cluster.switches.values();
+    invariant(target !== undefined, "a VM has an address towards clients");
     const workload = startSimWorkload(this.#world, {
       spec,
-      target: this.#cluster.lan,
+      target,
       runUntil: (condition, deadline) => this.#runUntil(condition, deadline),
       probePeriodUs: this.#options.probePeriodUs,
     });

@@ -3,13 +3,16 @@ import type { VmId } from "../../node/core/identity.ts";
 import { unreachable } from "../../node/core/invariant.ts";
 import type { SessionId } from "../../node/core/machine/entry.ts";
 import type { SwitchEffect, SwitchEvent } from "../../node/core/switch/contract.ts";
-import type { FromSwitch, ToSwitch } from "../../node/core/switch/frames.ts";
+import type { FromSwitch, ToSwitch, TrunkFrame } from "../../node/core/switch/frames.ts";
+import { type SiteNumber, sessionOf } from "../../node/core/switch/home.ts";
 import type { SwitchState } from "../../node/core/switch/state.ts";
 import { createSwitch, stepSwitch } from "../../node/core/switch/switch.ts";
 import { encodeFromSwitch, parseFromSwitch } from "../../node/wire/switch.ts";
+import { encodeTrunk, parseTrunk } from "../../node/wire/trunk.ts";
+import type { Micros } from "../record/types.ts";
 import type { Draws } from "./draws.ts";
-import { createLane, type Item, type Lane } from "./lane.ts";
-import type { LinkEnd, SimLink } from "./link.ts";
+import { createLane, type Item, type Lane, type Parcel } from "./lane.ts";
+import type { LinkEnd, Side, SimLink } from "./link.ts";
 import { drawsOf, parcelOf, type SimProcess, type World } from "./world.ts";
 
 /** What a client's socket tells. */
@@ -26,8 +29,12 @@ export interface ClientSocket {
   destroy(): void;
 }
 
+export type TrunkLink = SimLink<TrunkFrame, TrunkFrame>;
+
 export interface SimSwitch extends SimProcess {
   attach(host: string, link: SimLink<ToSwitch, FromSwitch>): LinkEnd<ToSwitch>;
+  /** @param side which end of the trunk this switch is */
+  attachTrunk(side: Side, link: TrunkLink): LinkEnd<TrunkFrame>;
   connect(vm: VmId, events: ClientSocketEvents): ClientSocket;
 }
 
@@ -48,25 +55,39 @@ interface Client {
   paused: Uint8Array[] | null;
 }
 
+export interface SimSwitchOptions {
+  readonly name: string;
+  readonly site: SiteNumber;
+  /** Called when the switch takes in and makes connections. */
+  readonly ready: () => void;
+}
+
 type WithoutNow<Event> = Event extends unknown ? Omit<Event, "nowUs"> : never;
 
 class Switch implements SimSwitch {
   readonly name: string;
   readonly source: string;
   readonly #world: World;
+  readonly #options: SimSwitchOptions;
   readonly #draws: Draws;
-  readonly #state: SwitchState;
   readonly #links = new Map<number, SimLink<ToSwitch, FromSwitch>>();
   readonly #clients = new Map<SessionId, Client>();
+  #state: SwitchState;
+  /** Sends over the trunk. */
+  #sayTrunk: (conn: number, frame: TrunkFrame) => void = () => undefined;
+  /** Over all lives: numbers are used once. */
   #sessions = 0;
   #isAlive = true;
+  /** Counted from 0: what an older life began does not end. */
+  #life = 0;
 
-  constructor(world: World, name: string) {
-    this.name = name;
-    this.source = `switch ${name}`;
+  constructor(world: World, options: SimSwitchOptions) {
+    this.name = options.name;
+    this.source = `switch ${options.name}`;
     this.#world = world;
+    this.#options = options;
     this.#draws = drawsOf(world, this.source);
-    this.#state = createSwitch({ vms: [world.vm] });
+    this.#state = this.#newState();
   }
 
   isAlive(): boolean {
@@ -74,12 +95,18 @@ class Switch implements SimSwitch {
   }
 
   start(): void {
-    this.#world.clock.after(this.#draws.below(TICK_US), () => this.#tick());
+    if (!this.#isAlive) this.#state = this.#newState();
+    this.#isAlive = true;
+    this.#after(this.#draws.below(TICK_US), () => this.#tick());
+    this.#options.ready();
   }
 
   kill(): void {
-    this.#isAlive = false;
+    if (!this.#isAlive) return;
     for (const session of [...this.#clients.keys()]) this.#endClient(session);
+    this.#isAlive = false;
+    this.#life += 1;
+    this.#links.clear();
   }
 
   quiesce(): void {
@@ -106,6 +133,31 @@ class Switch implements SimSwitch {
     };
   }
 
+  attachTrunk(side: Side, link: TrunkLink): LinkEnd<TrunkFrame> {
+    const send = (conn: number, parcel: Parcel<TrunkFrame>): void =>
+      side === "dialler" ? link.sendForward(conn, parcel) : link.sendBackward(conn, parcel);
+    this.#sayTrunk = (conn, frame) => {
+      if (!this.#world.isEncoded) {
+        send(conn, () => frame);
+        return;
+      }
+      // Data above the limit of one frame is cut into several.
+      for (const bytes of encodeTrunk(frame)) {
+        send(conn, () => {
+          const parsed = parseTrunk(bytes);
+          return parsed.ok ? parsed.value : null;
+        });
+      }
+    };
+    return {
+      isAlive: () => this.#isAlive,
+      up: (conn) => this.#take({ kind: "trunk-up", conn }),
+      down: (conn) => this.#take({ kind: "trunk-down", conn }),
+      refused: () => undefined,
+      frame: (conn, frame) => this.#take({ kind: "trunk-frame", conn, frame }),
+    };
+  }
+
   connect(vm: VmId, events: ClientSocketEvents): ClientSocket {
     this.#sessions += 1;
     const lane = {
@@ -116,7 +168,7 @@ class Switch implements SimSwitch {
     };
     const client: Client = {
       vm,
-      session: this.#sessions,
+      session: sessionOf(this.#options.site, this.#sessions),
       events,
       isDeaf: false,
       paused: null,
@@ -147,17 +199,20 @@ class Switch implements SimSwitch {
   }
 
   #perform(effect: SwitchEffect): void {
-    const { clock, log } = this.#world;
+    const { log } = this.#world;
     switch (effect.kind) {
       case "send-host": {
         const { conn, frame } = effect;
         this.#links.get(conn)?.sendBackward(conn, parcelOf(this.#world, frame, CODEC));
         return;
       }
+      case "send-trunk":
+        this.#sayTrunk(effect.conn, effect.frame);
+        return;
       case "write-client": {
         const { session, bytes, upTo } = effect;
         this.#clients.get(session)?.toClient.send({ kind: "frame", parcel: () => bytes });
-        clock.after(0, () => this.#take({ kind: "client-drained", session, upTo }));
+        this.#after(0, () => this.#take({ kind: "client-drained", session, upTo }));
         return;
       }
       case "end-client":
@@ -173,7 +228,7 @@ class Switch implements SimSwitch {
         this.#resume(effect.session);
         return;
       case "want-turn":
-        clock.after(TURN_US, () => this.#take({ kind: "turn" }));
+        this.#after(TURN_US, () => this.#take({ kind: "turn" }));
         return;
       case "note": {
         const { what, ...fields } = effect.note;
@@ -221,14 +276,26 @@ class Switch implements SimSwitch {
   }
 
   #tick(): void {
-    if (!this.#isAlive) return;
     this.#take({ kind: "tick" });
-    this.#world.clock.after(TICK_US, () => this.#tick());
+    this.#after(TICK_US, () => this.#tick());
+  }
+
+  /** Unless it was killed meanwhile. */
+  #after(span: Micros, act: () => void): void {
+    const life = this.#life;
+    this.#world.clock.after(span, () => {
+      if (life === this.#life) act();
+    });
+  }
+
+  #newState(): SwitchState {
+    const startedAtUs = this.#world.clock.now() + 1;
+    return createSwitch({ site: this.#options.site, vms: [this.#world.vm], startedAtUs });
   }
 }
 
-export function createSimSwitch(world: World, name: string): SimSwitch {
-  return new Switch(world, name);
+export function createSimSwitch(world: World, options: SimSwitchOptions): SimSwitch {
+  return new Switch(world, options);
 }
 
 function tellClient(client: Client, item: Item<Uint8Array>): void {

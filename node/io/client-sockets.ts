@@ -5,6 +5,7 @@ import type { VmId } from "../core/identity.ts";
 import { unreachable } from "../core/invariant.ts";
 import type { SessionId } from "../core/machine/entry.ts";
 import type { SwitchEffect, SwitchEvent } from "../core/switch/contract.ts";
+import { SESSIONS_OF_SITE, type SiteNumber, sessionOf } from "../core/switch/home.ts";
 import type { Endpoint } from "../ports/process-file.ts";
 import { codeOf, EndProcess } from "./end-process.ts";
 
@@ -14,13 +15,9 @@ export type SwitchInput = WithoutNow<SwitchEvent>;
 
 export type ClientEffect = Extract<SwitchEffect, { readonly session: SessionId }>;
 
-/**
- * Sessions of one start are numbered in a row from a random begin, so that another start, or another site's switch, hardly meets one of
- * them. A machine takes numbers of 32 bits.
- */
-const BEGINS = 2 ** 20;
+/** Sessions of one start are numbered in a row from a random begin, so that another start of the switch hardly meets one of them. */
 const BEGIN_STEP = 2 ** 12;
-const NUMBERS = 2 ** 32;
+const BEGINS = SESSIONS_OF_SITE / BEGIN_STEP;
 
 /** A burst of clients is not to wait for the kernel's second try. */
 const BACKLOG = 4_096;
@@ -35,19 +32,22 @@ export interface ClientSockets {
   resumeIntake(): void;
 }
 
-export function createClientSockets(dispatch: (input: SwitchInput) => void): ClientSockets {
+export function createClientSockets(
+  site: SiteNumber,
+  dispatch: (input: SwitchInput) => void,
+): ClientSockets {
   const sockets = new Map<SessionId, Socket>();
   /** Those that the switch does not read now. */
   const paused = new Set<SessionId>();
-  let next: SessionId = randomInt(BEGINS) * BEGIN_STEP + 1;
+  let next = randomInt(BEGINS) * BEGIN_STEP;
   let isStopped = false;
 
   function accept(vm: VmId, socket: Socket): void {
     // Its cause is seen as the close that follows.
     socket.on("error", () => undefined);
     if (isStopped) return void socket.resetAndDestroy();
-    const session = next;
-    next = (next + 1) % NUMBERS;
+    const session = sessionOf(site, next);
+    next = (next + 1) % SESSIONS_OF_SITE;
     sockets.set(session, socket);
     socket.on("data", (bytes: Buffer) => dispatch({ kind: "client-data", session, bytes }));
     socket.on("end", () => dispatch({ kind: "client-fin", session }));

@@ -67,6 +67,14 @@ const vm = v.object({
   bootDelayMs: count,
 });
 
+interface End {
+  readonly listen: object | null;
+  readonly dial: object | null;
+}
+
+const isOneEnd = ({ listen, dial }: End): boolean => (listen === null) !== (dial === null);
+const ONE_END = "must have exactly one of listen and dial";
+
 const hostPath = v.pipe(
   v.object({
     id: name,
@@ -76,10 +84,12 @@ const hostPath = v.pipe(
     dial: v.nullable(endpoint),
     from: v.nullable(address),
   }),
-  v.check(
-    ({ listen, dial }) => (listen === null) !== (dial === null),
-    "must have exactly one of listen and dial",
-  ),
+  v.check((end) => isOneEnd(end), ONE_END),
+);
+
+const trunk = v.pipe(
+  v.object({ peer: name, listen: v.nullable(endpoint), dial: v.nullable(endpoint) }),
+  v.check((end) => isOneEnd(end), ONE_END),
 );
 
 const dialled = v.object({ id: name, dial: endpoint });
@@ -101,12 +111,15 @@ const FileSchema = v.variant("role", [
     role: v.literal("quorum"),
     service: name,
     storeFile: path,
+    confirmAfterRestart: v.boolean(),
     listen: endpoint,
   }),
   v.object({
     ...base,
     role: v.literal("switch"),
     switch: name,
+    site: v.pipe(positive, v.maxValue(15)),
+    trunk: v.nullable(trunk),
     listen: endpoint,
     vms: v.array(v.object({ vm: name, client: endpoint })),
   }),

@@ -21,10 +21,11 @@ export async function runQuorum({
   self,
   reporter,
 }: RoleOptions<QuorumFile>): Promise<RunningRole> {
-  const { cluster, service } = file;
+  const { cluster, service, confirmAfterRestart } = file;
   const store = openQuorumStore(file.storeFile, { cluster, service });
   let { records } = store;
-  const core = createQuorumService({ cluster, service, instance: store.instance, records });
+  const { instance } = store;
+  const core = createQuorumService({ cluster, service, instance, records, confirmAfterRestart });
   // The store is written in line: a grant takes as long as its fsync, and nothing overtakes it.
   const queue: QuorumEvent[] = [];
   const dispatch = (event: QuorumEvent): void => {

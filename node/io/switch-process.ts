@@ -11,6 +11,7 @@ import { acceptHosts } from "./host-acceptor.ts";
 import { createLagMeter } from "./lag-meter.ts";
 import type { Fields } from "./reporter.ts";
 import type { RoleOptions, RunningRole } from "./running-process.ts";
+import { openTrunk, type TrunkEnd } from "./trunk.ts";
 
 const TICK_MS = 20;
 
@@ -20,7 +21,10 @@ export async function runSwitch({
   self,
   reporter,
 }: RoleOptions<SwitchFile>): Promise<RunningRole> {
-  const state = createSwitch({ vms: file.vms.map(({ vm }) => vm) });
+  const { site } = file;
+  const vms = file.vms.map(({ vm }) => vm);
+  const state = createSwitch({ site, vms, startedAtUs: monotonicUs() });
+  let trunk: TrunkEnd | null = null;
   const dispatch = (input: SwitchInput): void => {
     for (const effect of stepSwitch(state, { ...input, nowUs: monotonicUs() })) perform(effect);
   };
@@ -28,6 +32,9 @@ export async function runSwitch({
     switch (effect.kind) {
       case "send-host":
         acceptor.send(effect.conn, encodeFromSwitch(effect.frame));
+        return;
+      case "send-trunk":
+        trunk?.send(effect.conn, effect.frame);
         return;
       case "write-client":
       case "end-client":
@@ -50,7 +57,7 @@ export async function runSwitch({
         unreachable(effect);
     }
   };
-  const clients = createClientSockets(dispatch);
+  const clients = createClientSockets(site, dispatch);
   const acceptor = await acceptHosts({
     endpoint: file.listen,
     self,
@@ -60,6 +67,7 @@ export async function runSwitch({
     down: (conn) => dispatch({ kind: "host-down", conn }),
     frame: (conn, frame) => dispatch({ kind: "host-frame", conn, frame }),
   });
+  if (file.trunk !== null) trunk = await openTrunk({ file: file.trunk, self, reporter, dispatch });
   for (const { vm, client } of file.vms) await clients.listen(vm, client);
   const lag = createLagMeter(TICK_MS);
   setInterval(() => {
@@ -75,12 +83,10 @@ export async function runSwitch({
     release: () => clients.resumeIntake(),
     operate: () => false,
     farewell: () => dispatch({ kind: "report" }),
-    status: () => ({
-      switch: file.switch,
-      vms: statusOf(state),
-      lag: lag.take(),
-      marks: reporter.marks(),
-    }),
+    status() {
+      const vms = statusOf(state);
+      return { switch: file.switch, vms, lag: lag.take(), marks: reporter.marks() };
+    },
   };
 }
 
@@ -88,7 +94,7 @@ function statusOf(state: SwitchState): readonly Fields[] {
   return [...state.vms.values()].map(({ vm, followed, sessions }) => ({
     vm,
     followed: followed?.announcement ?? null,
-    isAnnounced: followed !== null && followed.conn !== null,
+    via: followed?.way?.via ?? null,
     sessions: sessions.size,
   }));
 }

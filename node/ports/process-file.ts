@@ -6,6 +6,7 @@ import type { SwitchId } from "../core/host/contract.ts";
 import type { HostId, ServiceId, VmId } from "../core/identity.ts";
 import type { VolumeShape } from "../core/machine/entry.ts";
 import type { PathId } from "../core/pair/frames.ts";
+import type { SiteNumber } from "../core/switch/home.ts";
 import type { Timing } from "../core/timing.ts";
 
 export interface Endpoint {
@@ -63,12 +64,25 @@ export interface QuorumFile extends ProcessFileBase {
   readonly role: "quorum";
   readonly service: ServiceId;
   readonly storeFile: string;
+  /** After its start it grants nothing until both hosts confirmed, or the pair registered. */
+  readonly confirmAfterRestart: boolean;
   readonly listen: Endpoint;
+}
+
+/** One end of the trunk: exactly one of `listen` and `dial` (a proxy's address). */
+export interface TrunkFile {
+  readonly peer: SwitchId;
+  readonly listen: Endpoint | null;
+  readonly dial: Endpoint | null;
 }
 
 export interface SwitchFile extends ProcessFileBase {
   readonly role: "switch";
   readonly switch: SwitchId;
+  /** Differs from every other switch's of the cluster; 1 to 15. */
+  readonly site: SiteNumber;
+  /** To the other site's switch; null: there is one site. */
+  readonly trunk: TrunkFile | null;
   /** Where hosts connect. */
   readonly listen: Endpoint;
   /** The VM's own addresses towards clients at this site. */

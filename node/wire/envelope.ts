@@ -28,6 +28,9 @@ export const FRAME_TYPE = {
   toSwitchData: 0x22,
   fromSwitch: 0x31,
   fromSwitchClient: 0x32,
+  trunk: 0x41,
+  trunkFrom: 0x42,
+  trunkTo: 0x43,
 } as const;
 
 /** Room for a frame with `size` bytes after the type; `seal` finishes it. */

@@ -6,7 +6,7 @@ import type {
   QuorumRequest,
   SeenCounter,
 } from "../core/quorum/messages.ts";
-import { count, name, orNull, positive, randomId, shape, variants } from "./checks.ts";
+import { count, name, oneOf, orNull, positive, randomId, shape, variants } from "./checks.ts";
 import { encodeJson, FRAME_TYPE, openEnvelope, parseJson } from "./envelope.ts";
 import { generation, right } from "./identity.ts";
 import { type Parsed, refuse } from "./parsed.ts";
@@ -39,7 +39,7 @@ const answer = variants<QuorumAnswer>({
   stale: record,
   grant: record,
   refused: record,
-  behind: record,
+  behind: { ...record, why: oneOf("forgot", "unconfirmed") },
   "beat-ok": {},
 });
 

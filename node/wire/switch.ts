@@ -18,7 +18,7 @@ import {
   putId,
   wordOf,
 } from "./bytes.ts";
-import { count, listOf, name, shape, variants } from "./checks.ts";
+import { type Check, count, listOf, name, positive, shape, variants } from "./checks.ts";
 import {
   ENVELOPE_BYTES,
   encodeJson,
@@ -37,7 +37,7 @@ type ToSwitchJson = Exclude<ToSwitch, ToSwitchData>;
 type FromSwitchClient = Extract<FromSwitch, { readonly kind: "client" }>;
 type FromSwitchJson = Exclude<FromSwitch, FromSwitchClient>;
 
-const announcement = shape<Announcement>({
+export const announcement: Check<Announcement> = shape<Announcement>({
   vm: name,
   vmBoot,
   gen: generation,
@@ -55,12 +55,21 @@ const positions = shape<SessionPositions>({
 const toSwitchJson = variants<ToSwitchJson>({
   announce: { announcement },
   withdraw: { vm: name, vmBoot },
+  "beat-ok": { vm: name },
   rack: { vm: name, vmBoot, session: count, position: count },
 });
 
 const fromSwitchJson = variants<FromSwitchJson>({
-  positions: { vm: name, vmBoot, sessions: listOf(positions, SESSIONS_MAX) },
+  positions: {
+    vm: name,
+    vmBoot,
+    term: count,
+    home: positive,
+    route: count,
+    sessions: listOf(positions, SESSIONS_MAX),
+  },
   ignored: { vm: name, vmBoot },
+  beat: { vm: name },
   taken: { vm: name, vmBoot, session: count, position: count },
 });
 
@@ -94,7 +103,8 @@ const IN = {
   bootN: 8 + ID_BYTES,
   session: 32,
   position: 40,
-  vm: 48,
+  route: 48,
+  vm: 56,
 } as const;
 
 /** One frame, or several for data above the payload limit: the pieces follow one another in position. */
@@ -208,6 +218,7 @@ function encodeClient(frame: FromSwitchClient): Uint8Array {
   putCount(bytes, IN.bootN, frame.vmBoot.n);
   putCount(bytes, IN.session, frame.session);
   putCount(bytes, IN.position, frame.position);
+  putCount(bytes, IN.route, frame.route);
   bytes.write(vm, IN.vm, "latin1");
   bytes.set(frame.bytes, IN.vm + vm.length);
   return seal(bytes);
@@ -229,16 +240,18 @@ function parseClient(frame: Buffer): Parsed<FromSwitch> {
     bootN: countAt(frame, IN.bootN),
     session: countAt(frame, IN.session),
     position: countAt(frame, IN.position),
+    route: countAt(frame, IN.route),
   };
   const unsafe = firstUnsafe(counts);
   if (unsafe !== null) return refuse(`wrong field ${unsafe}`);
-  const { session, position } = counts;
+  const { session, position, route } = counts;
   return {
     ok: true,
     value: {
       kind: "client",
       vm: vm.value,
       vmBoot: { id: idAt(frame, IN.boot), n: counts.bootN },
+      route,
       session,
       position,
       what,

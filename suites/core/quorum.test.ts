@@ -4,112 +4,21 @@
  * Method: the pure service, driven step by step; a store is the last list of records that was made durable.
  */
 import t from "tap";
-import type { Generation, HostId } from "../../node/core/identity.ts";
-import type { QuorumFrame, QuorumRecord, QuorumRequest } from "../../node/core/quorum/messages.ts";
+import type { QuorumRecord, QuorumRequest } from "../../node/core/quorum/messages.ts";
 import {
-  createQuorumService,
-  type QuorumEffect,
-  type QuorumEvent,
-} from "../../node/core/quorum/service.ts";
-
-const CLUSTER = "c-1";
-const gen = (id: string, by: HostId = "a"): Generation => ({ n: 1, id, kind: "joint", by });
-const EMPTY: QuorumRecord = {
-  cluster: CLUSTER,
-  vm: "vm1",
-  gen: null,
-  holder: null,
-  from: null,
-  counter: 0,
-  instance: "i1",
-};
-const REGISTERED: QuorumRecord = { ...EMPTY, gen: gen("g1"), counter: 1 };
-const GRANTED: QuorumRecord = {
-  ...EMPTY,
-  gen: gen("g2"),
-  holder: "a",
-  from: gen("g1"),
-  counter: 2,
-};
-
-interface Bench {
-  /** Host a has connections 1 and 3, host b has 2. */
-  ask(conn: number, body: QuorumRequest, request?: number): readonly string[];
-  step(event: QuorumEvent): readonly string[];
-  /** Ends the persist under way. */
-  persisted(): readonly string[];
-  readonly store: () => readonly QuorumRecord[];
-  readonly pending: () => readonly QuorumRecord[] | null;
-}
-
-function bench(records: readonly QuorumRecord[], cluster = CLUSTER): Bench {
-  let store = records;
-  let pending: Extract<QuorumEffect, { kind: "persist" }> | null = null;
-  const service = createQuorumService({ cluster: CLUSTER, service: "q", instance: "i1", records });
-  const step = (event: QuorumEvent): readonly string[] =>
-    service.step(event).map((effect) => {
-      if (effect.kind === "persist") pending = effect;
-      return told(effect);
-    });
-  const hosts: Readonly<Record<number, HostId>> = { 1: "a", 2: "b", 3: "a" };
-  for (const conn of [1, 2]) step({ kind: "connected", conn, host: hosts[conn] ?? "", vm: "vm1" });
-  return {
-    step,
-    ask: (conn, body, request = 1) => {
-      const host = hosts[conn] ?? "";
-      const frame: QuorumFrame<QuorumRequest> = { cluster, vm: "vm1", host, request, body };
-      return step({ kind: "frame", conn, frame });
-    },
-    persisted: () => {
-      const ended = pending;
-      if (ended === null) throw new Error("nothing is on its way to the store");
-      pending = null;
-      store = ended.records;
-      return step({ kind: "persisted", token: ended.token });
-    },
-    store: () => store,
-    pending: () => pending?.records ?? null,
-  };
-}
-
-function told(effect: QuorumEffect): string {
-  switch (effect.kind) {
-    case "send": {
-      const { body, host, request } = effect.frame;
-      const record = body.kind === "beat-ok" ? "" : ` ${briefly(body.record)}`;
-      return `${effect.conn} ${host}#${request} ${body.kind}${record}`;
-    }
-    case "persist":
-      return `persist ${effect.records.map(briefly).join(" ")}`;
-    case "note":
-      return `note ${effect.what}`;
-    default:
-      return "";
-  }
-}
-
-const briefly = ({ gen, holder, counter }: QuorumRecord): string =>
-  `${gen?.id ?? "-"}/${holder ?? "-"}/${counter}`;
-
-const claim = (from: string, to: string, seen: QuorumSeen = null): QuorumRequest => ({
-  kind: "claim",
-  from: gen(from),
-  gen: gen(to),
+  bench,
+  CLUSTER,
+  claim,
+  EMPTY,
+  GRANTED,
+  gen,
+  override,
+  type QuorumSeen,
+  REGISTERED,
+  register,
   seen,
-});
-type QuorumSeen = { readonly instance: string; readonly counter: number } | null;
-const register = (id: string, counter: number): QuorumRequest => ({
-  kind: "register",
-  gen: gen(id),
-  counter,
-});
-const watch = (seen: QuorumSeen = null): QuorumRequest => ({
-  kind: "watch",
-  gen: null,
-  right: "open",
-  seen,
-});
-const seen = (counter: number, instance = "i1"): QuorumSeen => ({ counter, instance });
+  watch,
+} from "./quorum-bench.ts";
 
 /** Requests that change nothing: one record, one request by host a, the whole answer. */
 const UNCHANGED: readonly {
@@ -170,13 +79,13 @@ const UNCHANGED: readonly {
     title: "a claim that saw another instance is turned away",
     record: REGISTERED,
     body: claim("g1", "g2", seen(0, "i0")),
-    effects: ["1 a#1 behind g1/-/1", "note behind"],
+    effects: ["1 a#1 behind g1/-/1 forgot", "note behind"],
   },
   {
     title: "a claim that saw a higher counter is turned away",
     record: REGISTERED,
     body: claim("g1", "g2", seen(2)),
-    effects: ["note behind", "1 a#1 behind g1/-/1"],
+    effects: ["note behind", "1 a#1 behind g1/-/1 forgot"],
   },
   {
     title: "a registration with an old counter is stale",
@@ -316,7 +225,7 @@ await t.test("a host that connected without a name of a VM is told after its fir
 await t.test("a service that forgot grants to nobody until the pair registers anew", (t) => {
   const it = bench([REGISTERED]);
   t.same(it.ask(1, watch(seen(5)), 1), ["note behind", "1 a#1 record g1/-/1"]);
-  t.same(it.ask(2, claim("g1", "g2b", seen(1)), 1), ["2 b#1 behind g1/-/1", "note behind"]);
+  t.same(it.ask(2, claim("g1", "g2b", seen(1)), 1), ["2 b#1 behind g1/-/1 forgot", "note behind"]);
   t.same(it.ask(1, register("g1", 0), 2), ["1 a#2 stale g1/-/1", "note stale"]);
   t.same(it.ask(1, register("g3", 1), 3), ["persist g3/-/6"], "above what the host remembers");
   it.persisted();
@@ -335,7 +244,7 @@ await t.test("a registration that is not durable yet leaves the VM behind", (t) 
 });
 
 await t.test("frames of another cluster, another host or a closed connection are ignored", (t) => {
-  t.same(bench([REGISTERED], "c-2").ask(1, { kind: "beat" }), []);
+  t.same(bench([REGISTERED], { cluster: "c-2" }).ask(1, { kind: "beat" }), []);
   const it = bench([REGISTERED]);
   const frame = { cluster: CLUSTER, vm: "vm1", host: "b", request: 1, body: claim("g1", "g2") };
   t.same(it.step({ kind: "frame", conn: 1, frame }), [], "host b on the connection of host a");
@@ -352,3 +261,130 @@ await t.test("every VM has a record of its own, and the store holds all", (t) =>
   t.same(it.store(), [other, GRANTED]);
   t.end();
 });
+
+await t.test(
+  "a forced host holds the VM, whatever was registered, and the other is refused",
+  (t) => {
+    const it = bench([{ ...GRANTED, holder: "b" }]);
+    t.same(it.ask(1, override("f1")), ["persist f1/a/3"]);
+    t.same(it.ask(2, claim("g1", "g3", seen(2))), [], "nothing is answered before it is durable");
+    t.same(it.persisted(), [
+      "1 a#1 record f1/a/3",
+      "2 b#0 record f1/a/3",
+      "note overridden",
+      "2 b#1 refused f1/a/3",
+      "note refused",
+    ]);
+    t.same(it.store(), [{ ...EMPTY, gen: gen("f1"), holder: "a", from: gen("f1"), counter: 3 }]);
+    for (const from of ["g1", "g2", "f1"]) {
+      t.same(it.ask(2, claim(from, "g4"), 2), ["2 b#2 refused f1/a/3", "note refused"]);
+    }
+    t.same(it.ask(1, override("f1"), 2), ["1 a#2 record f1/a/3"], "repeated");
+    t.same(it.ask(2, register("g5", 2), 3), ["2 b#3 stale f1/a/3", "note stale"]);
+    t.same(it.ask(1, register("g5", 3), 3), ["persist g5/-/4"], "a new pairing ends it");
+    t.end();
+  },
+);
+
+await t.test(
+  "a service that forgot counts on from what a host remembers when it is forced",
+  (t) => {
+    const it = bench([REGISTERED]);
+    it.ask(1, watch(seen(7)));
+    t.same(it.ask(2, override("f1"), 1), ["persist f1/b/8"]);
+    it.persisted();
+    t.same(it.ask(1, claim("g1", "g2", seen(7)), 2), ["1 a#2 behind f1/b/8 forgot", "note behind"]);
+    t.end();
+  },
+);
+
+/** Of host a or b after a restart: what it says, and whether that confirms. */
+const said = (right: "open" | "sole" | "none", at: QuorumSeen, id = "g1"): QuorumRequest => ({
+  kind: "watch",
+  gen: gen(id),
+  right,
+  seen: at,
+});
+
+await t.test("a service that started anew grants nothing until both hosts confirmed", (t) => {
+  const it = bench([REGISTERED], { confirmAfterRestart: true });
+  const held = ["1 a#2 behind g1/-/1 unconfirmed", "note behind"];
+  t.same(it.ask(1, claim("g1", "g2", seen(1)), 2), held);
+  it.ask(1, said("open", seen(1)), 3);
+  t.same(it.ask(1, claim("g1", "g2", seen(1)), 2), held, "one host's word is not enough");
+  it.ask(1, said("open", seen(1)), 4);
+  t.same(it.ask(1, claim("g1", "g2", seen(1)), 2), held, "nor is it when it is said twice");
+  it.ask(2, said("open", null), 1);
+  t.same(it.ask(1, claim("g1", "g2", seen(1)), 5), ["persist g2/a/2"]);
+  t.end();
+});
+
+await t.test("a registration confirms as well, once it is durable", (t) => {
+  const it = bench([REGISTERED], { confirmAfterRestart: true });
+  it.ask(1, register("g3", 1), 1);
+  t.same(it.ask(2, claim("g3", "g4", seen(1)), 1), []);
+  t.same(it.persisted().slice(-1), ["persist g4/b/3"]);
+  t.end();
+});
+
+const NO_CONFIRMATION: readonly (readonly [string, QuorumRequest])[] = [
+  ["is alone by a grant that is not on record", said("sole", seen(1), "g2")],
+  ["has a disk that says nothing", said("none", null)],
+  ["remembers another store", said("open", seen(1, "i0"))],
+];
+
+for (const [title, body] of NO_CONFIRMATION) {
+  await t.test(`the word of a host that ${title} is no confirmation`, (t) => {
+    const it = bench([REGISTERED], { confirmAfterRestart: true });
+    it.ask(1, body, 1);
+    it.ask(2, said("open", seen(1)), 1);
+    t.same(it.ask(2, claim("g1", "g2b", seen(1)), 2), [
+      "2 b#2 behind g1/-/1 unconfirmed",
+      "note behind",
+    ]);
+    t.end();
+  });
+}
+
+await t.test("the holder on record confirms, and keeps what it holds", (t) => {
+  const it = bench([GRANTED], { confirmAfterRestart: true });
+  t.same(it.ask(1, claim("g1", "g9", seen(1)), 1), [
+    "1 a#1 behind g2/a/2 unconfirmed",
+    "note behind",
+  ]);
+  it.ask(1, said("sole", seen(2), "g2"), 2);
+  it.ask(2, said("open", seen(1)), 1);
+  t.same(it.ask(2, claim("g1", "g3", seen(1)), 2), ["2 b#2 refused g2/a/2", "note refused"]);
+  t.same(it.ask(1, claim("g1", "g9", seen(1)), 3), ["1 a#3 grant g2/a/2"]);
+  t.end();
+});
+
+/** The store as it was before the grant: an image of long ago, put back. */
+await t.test(
+  "a store set back that no host in reach contradicts grants twice, unless it must be confirmed",
+  (t) => {
+    const before = bench([REGISTERED]);
+    before.ask(1, claim("g1", "g2", seen(1)));
+    before.persisted();
+    t.same(before.store(), [GRANTED], "host a goes on alone, then dies");
+    const trusting = bench([REGISTERED]);
+    trusting.ask(2, said("open", seen(1)), 1);
+    trusting.ask(2, claim("g1", "g2b", seen(1)), 2);
+    t.match(
+      trusting.persisted(),
+      ["2 b#2 grant g2b/b/2"],
+      "outside the fault budget: this is what it costs",
+    );
+    const careful = bench([REGISTERED], { confirmAfterRestart: true });
+    careful.ask(2, said("open", seen(1)), 1);
+    const held = ["2 b#2 behind g1/-/1 unconfirmed", "note behind"];
+    t.same(careful.ask(2, claim("g1", "g2b", seen(1)), 2), held);
+    careful.ask(1, said("sole", seen(1), "g2"), 1);
+    t.same(
+      careful.ask(2, claim("g1", "g2b", seen(1)), 2),
+      held,
+      "host a is back, and says otherwise",
+    );
+    t.end();
+  },
+);

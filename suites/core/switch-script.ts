@@ -1,8 +1,17 @@
-/** Plays lines of text as events to a switch: two hosts `a` and `b` of one VM, clients as numbers, ids as one letter. */
+/**
+ * Plays lines of text as events to a switch, or to two with a trunk: two hosts `a` and `b` of one VM, clients as numbers, ids as one letter. What
+ * a switch says over the trunk waits until a line lets it pass.
+ */
 import type { Generation, VmBoot } from "../../node/core/identity.ts";
 import { unreachable } from "../../node/core/invariant.ts";
 import type { SwitchEffect, SwitchEvent, SwitchNote } from "../../node/core/switch/contract.ts";
-import type { FromSwitch, ToSwitch } from "../../node/core/switch/frames.ts";
+import type {
+  Announcement,
+  FromSwitch,
+  ToSwitch,
+  TrunkFrame,
+} from "../../node/core/switch/frames.ts";
+import { sessionOf } from "../../node/core/switch/home.ts";
 import type { SwitchState } from "../../node/core/switch/state.ts";
 import { createSwitch, stepSwitch } from "../../node/core/switch/switch.ts";
 
@@ -21,9 +30,18 @@ const gen = (word: string): Generation => ({
 const boot = (word: string): VmBoot => ({ n: Number(word[0]), id: String(word[1]).repeat(32) });
 const letter = (id: unknown): string => String(id).slice(0, 1);
 
-interface Scene {
+interface Side {
+  readonly name: string;
+  readonly site: number;
   readonly state: SwitchState;
+  /** Said over the trunk and not passed yet, with the connection. */
+  readonly said: { readonly conn: number; readonly frame: TrunkFrame }[];
+}
+
+interface Scene {
+  readonly sides: readonly Side[];
   nowUs: number;
+  trunks: number;
 }
 
 type Content = SwitchEvent extends infer Event
@@ -32,28 +50,69 @@ type Content = SwitchEvent extends infer Event
     : never
   : never;
 
+const TICK_MS = 20;
+
 function happen(scene: Scene, line: string): readonly string[] {
-  const [who = "", verb = "", ...rest] = line.split(" ");
+  const words = line.split(" ");
+  const [who = "", verb = ""] = words;
   if (who === "wait") {
     scene.nowUs += Number(verb) * 1_000;
     return [];
   }
-  const event = { nowUs: scene.nowUs, ...contentOf(who, verb, rest) } as SwitchEvent;
-  return stepSwitch(scene.state, event)
-    .map(lineOf)
-    .filter((it) => it !== "");
+  if (who === "ticks") return tickFor(scene, Number(verb));
+  if (who === "trunk") {
+    if (verb === "up") scene.trunks += 1;
+    const event: Content = { kind: verb === "up" ? "trunk-up" : "trunk-down", conn: scene.trunks };
+    return scene.sides.flatMap((side) => step(scene, side, event));
+  }
+  const named = scene.sides.find(({ name }) => name === who);
+  const [first] = scene.sides;
+  const side = named ?? first;
+  if (side === undefined) throw new Error("a scene has a switch");
+  if (named !== undefined && verb === "passes") return pass(scene, named);
+  const rest = named === undefined ? words : words.slice(1);
+  return step(scene, side, contentOf(side, rest[0] ?? "", rest[1] ?? "", rest.slice(2)));
 }
 
-function contentOf(who: string, verb: string, rest: readonly string[]): Content {
+/** Hosts that are `up` answer nothing by themselves: a tick without a line that a host says is silence. */
+function tickFor(scene: Scene, ms: number): readonly string[] {
+  const lines: string[] = [];
+  for (let left = ms; left > 0; left -= TICK_MS) {
+    scene.nowUs += TICK_MS * 1_000;
+    for (const side of scene.sides) lines.push(...step(scene, side, { kind: "tick" }));
+  }
+  return lines;
+}
+
+function step(scene: Scene, side: Side, content: Content): readonly string[] {
+  const effects = stepSwitch(side.state, { nowUs: scene.nowUs, ...content } as SwitchEvent);
+  const prefix = scene.sides.length > 1 ? `${side.name} ` : "";
+  return effects.flatMap((effect) => {
+    if (effect.kind === "send-trunk") side.said.push(effect);
+    const line = lineOf(effect, prefix !== "");
+    return line === "" ? [] : [prefix + line];
+  });
+}
+
+/** The other switch takes what was said until now. */
+function pass(scene: Scene, from: Side): readonly string[] {
+  const to = scene.sides.find((side) => side !== from);
+  if (to === undefined) throw new Error("a trunk has two ends");
+  const said = from.said.splice(0);
+  return said.flatMap(({ conn, frame }) => step(scene, to, { kind: "trunk-frame", conn, frame }));
+}
+
+function contentOf(side: Side, who: string, verb: string, rest: readonly string[]): Content {
   if (who === "turn" || who === "tick" || who === "report") return { kind: who };
   const conn = HOSTS[who];
-  if (conn === undefined) return clientEvent(Number(who), verb, rest[0] ?? "");
+  if (conn === undefined) return clientEvent(side, Number(who), verb, rest[0] ?? "");
   if (verb === "up") return { kind: "host-up", host: who, conn };
   if (verb === "down") return { kind: "host-down", conn };
-  return { kind: "host-frame", conn, frame: hostFrame(who, verb, rest) };
+  return { kind: "host-frame", conn, frame: hostFrame(side, who, verb, rest) };
 }
 
-function clientEvent(session: number, verb: string, word: string): Content {
+function clientEvent({ site }: Side, client: number, verb: string, word: string): Content {
+  const session = sessionOf(site, client);
   switch (verb) {
     case "connects":
       return { kind: "client-accepted", vm: VM, session };
@@ -72,9 +131,14 @@ function clientEvent(session: number, verb: string, word: string): Content {
   }
 }
 
-function hostFrame(host: string, verb: string, words: readonly string[]): ToSwitch {
+/** A client of the other site is `7'`. */
+function hostFrame({ site }: Side, host: string, verb: string, words: readonly string[]): ToSwitch {
   const [first = "", second = "", third = "", fourth = ""] = words;
+  const home = second.endsWith("'") ? 3 - site : site;
+  const session = sessionOf(home, Number(second.replace("'", "")));
   switch (verb) {
+    case "lives":
+      return { kind: "beat-ok", vm: VM };
     case "announces": {
       const announcement = {
         vm: VM,
@@ -91,7 +155,7 @@ function hostFrame(host: string, verb: string, words: readonly string[]): ToSwit
         kind: "rack",
         vm: VM,
         vmBoot: boot(first),
-        session: Number(second),
+        session,
         position: Number(third),
       };
     default: {
@@ -101,7 +165,7 @@ function hostFrame(host: string, verb: string, words: readonly string[]): ToSwit
       const where = {
         vm: VM,
         vmBoot: boot(first),
-        session: Number(second),
+        session,
         position: Number(third),
       };
       return {
@@ -116,59 +180,91 @@ function hostFrame(host: string, verb: string, words: readonly string[]): ToSwit
   }
 }
 
-function lineOf(effect: SwitchEffect): string {
+const client = (session: number): number => Math.floor(session / 16);
+
+/** @param isFull with the ways of announcements and the routes of positions */
+function lineOf(effect: SwitchEffect, isFull: boolean): string {
   switch (effect.kind) {
     case "send-host":
-      return `${effect.conn === 1 ? "a" : "b"} < ${frameLine(effect.frame)}`;
+      return `${effect.conn === 1 ? "a" : "b"} < ${frameLine(effect.frame, isFull)}`;
+    case "send-trunk":
+      return `> ${trunkLine(effect.frame)}`;
     case "write-client":
-      return `${effect.session} < ${text(effect.bytes)} to ${effect.upTo}`;
+      return `${client(effect.session)} < ${text(effect.bytes)} to ${effect.upTo}`;
     case "end-client":
-      return `${effect.session} end to ${effect.upTo}`;
+      return `${client(effect.session)} end to ${effect.upTo}`;
     case "note":
-      return noteLine(effect.note);
+      return noteLine(effect.note, isFull);
     case "mark":
     case "want-turn":
       return "";
     case "reset-client":
     case "pause-client":
     case "resume-client":
-      return `${effect.session} ${effect.kind.slice(0, -"-client".length)}`;
+      return `${client(effect.session)} ${effect.kind.slice(0, -"-client".length)}`;
     default:
       return unreachable(effect);
   }
 }
 
-function frameLine(frame: FromSwitch): string {
+function frameLine(frame: FromSwitch, isFull: boolean): string {
   switch (frame.kind) {
     case "positions": {
       const list = frame.sessions.map(
-        (it) => ` ${it.session}:${it.delivered}/${it.freed}/${it.received}`,
+        (it) => ` ${client(it.session)}:${it.delivered}/${it.freed}/${it.received}`,
       );
-      return `positions${list.join("")}`;
+      return `positions${isFull ? ` r${frame.route}` : ""}${list.join("")}`;
     }
     case "ignored":
-      return "ignored";
+    case "beat":
+      return frame.kind;
     case "taken":
-      return `taken ${frame.session} ${frame.position}`;
+      return `taken ${client(frame.session)} ${frame.position}`;
     case "client": {
       const said = frame.what === "data" ? ` ${text(frame.bytes)}` : "";
-      return `${frame.what} ${frame.session} ${frame.position}${said}`;
+      return `${frame.what} ${client(frame.session)} ${frame.position}${said}`;
     }
     default:
       return unreachable(frame);
   }
 }
 
-function noteLine(note: SwitchNote): string {
+function trunkLine(frame: TrunkFrame): string {
+  switch (frame.kind) {
+    case "heard":
+      return `heard ${frame.announcement.host} ${announced(frame.announcement)}`;
+    case "unheard":
+      return `unheard ${frame.host}`;
+    case "from": {
+      const { session, position } = frame.frame;
+      const what = frame.frame.kind === "rack" ? "rack" : frame.frame.what;
+      return `from ${frame.host} ${what} ${client(session)} ${position}`;
+    }
+    case "to":
+      return `to ${frame.host} ${frameLine(frame.frame, true)}`;
+    case "beat":
+    case "beat-ok":
+      return frame.kind;
+    default:
+      return unreachable(frame);
+  }
+}
+
+const announced = ({ gen: { n, id }, vmBoot }: Announcement): string =>
+  `${n}${letter(id)} ${vmBoot.n}${letter(vmBoot.id)}`;
+
+function noteLine(note: SwitchNote, isFull: boolean): string {
   switch (note.what) {
     case "announce":
-      return `note ${note.host} ${note.state}`;
+      return `note ${note.host} ${note.state}${isFull ? ` ${note.n}${letter(note.gen)} by ${note.via}` : ""}`;
+    case "way":
+      return `note ${note.host} by ${note.via}`;
     case "unfollowed":
       return `note ${note.host} ${note.why}`;
     case "sessions-reset":
       return `note ${note.count} sessions reset`;
     case "byte-conflict":
-      return `note conflict ${note.session} at ${note.position}`;
+      return `note conflict ${client(note.session)} at ${note.position}`;
     case "outputs": {
       const times = `${note.maxIntakeAtUs} ${note.firstAtUs} ${note.lastAtUs}`;
       return `note outputs ${letter(note.boot)} ${letter(note.gen)} ${note.host} ${times} ${note.bytes}`;
@@ -178,12 +274,27 @@ function noteLine(note: SwitchNote): string {
   }
 }
 
-/** Each line is an event, the lines with `-` behind it all its effects. Events before `---` are not looked at. */
-export function play(script: string): {
+interface Played {
   readonly found: readonly string[];
   readonly wanted: readonly string[];
-} {
-  const scene: Scene = { state: createSwitch({ vms: [VM] }), nowUs: 0 };
+}
+
+/** Each line is an event, the lines with `-` behind it all its effects. Events before `---` are not looked at. */
+export function play(script: string): Played {
+  return playOn(["s1"], script);
+}
+
+/** Events name their switch first: `s1 a up`; `trunk up`, `trunk down` and `ticks 400` concern both. `s1 passes`: s2 takes what s1 said. */
+export function playTwo(script: string): Played {
+  return playOn(["s1", "s2"], script);
+}
+
+function playOn(names: readonly string[], script: string): Played {
+  const sides = names.map((name, index): Side => {
+    const config = { site: index + 1, vms: [VM], startedAtUs: 1 };
+    return { name, site: index + 1, state: createSwitch(config), said: [] };
+  });
+  const scene: Scene = { sides, nowUs: 0, trunks: 0 };
   const lines = script
     .split("\n")
     .map((line) => line.trim())

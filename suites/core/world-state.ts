@@ -48,6 +48,8 @@ export interface WorldHost {
   guest: Guest | null;
   service: number | null;
   switchConn: number;
+  /** Boot to which a switch has told its route. */
+  routed: RandomId | null;
 }
 
 interface Ends {
@@ -94,6 +96,7 @@ export function createWorld(timing: Timing = timingFor({ peer: 0, quorum: 0 })):
       service: "q1",
       instance: idOf(0),
       records: [],
+      confirmAfterRestart: false,
     }),
     isServiceUp: true,
     notes: [],
@@ -129,6 +132,7 @@ function worldHost(name: Host, timing: Timing): WorldHost {
     guest: null,
     service: null,
     switchConn: 0,
+    routed: null,
   };
 }
 

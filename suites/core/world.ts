@@ -127,13 +127,15 @@ export function input(world: World): void {
     const host = world.hosts[name];
     const { running, vmBoot } = host.core.peek();
     if (!host.isAlive || !running || vmBoot === null) continue;
-    const bytes = new Uint8Array(1);
-    tell(world, world.hosts[name], {
-      kind: "switch-frame",
-      switch: "s1",
-      conn: host.switchConn,
-      frame: { kind: "client", vm: "vm1", vmBoot, session: 1, position: 1, what: "data", bytes },
-    });
+    const at = { vm: "vm1", vmBoot, route: 1 };
+    const from = { kind: "switch-frame", switch: "s1", conn: host.switchConn } as const;
+    if (host.routed !== vmBoot.id) {
+      host.routed = vmBoot.id;
+      const positions = { kind: "positions", ...at, term: 1, home: 1, sessions: [] } as const;
+      tell(world, host, { ...from, frame: positions });
+    }
+    const data = { session: 1, position: 1, what: "data", bytes: new Uint8Array(1) } as const;
+    tell(world, host, { ...from, frame: { kind: "client", ...at, ...data } });
   }
 }
 

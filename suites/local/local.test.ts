@@ -22,6 +22,8 @@ const FIXTURES = join(import.meta.dirname, "fixtures");
 const SPEC: ClusterSpec = {
   seed: 1,
   quorum: "one",
+  switches: "one",
+  confirmAfterRestart: false,
   preferred: "a",
   memoryPages: 64,
   volumeBlocks: 64,

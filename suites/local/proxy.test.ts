@@ -6,7 +6,7 @@
 import { chmodSync, existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import { planAddresses } from "../../harness/local/address-plan.ts";
+import { boundEndpoints, planAddresses } from "../../harness/local/address-plan.ts";
 import { type ClusterNumber, reserveClusterNumber } from "../../harness/local/cluster-number.ts";
 import { listeningIn } from "../../harness/local/leftovers.ts";
 import { proxyNameOf } from "../../harness/local/link-names.ts";
@@ -288,5 +288,18 @@ await t.test("the plan gives every listener and proxy an address of its own", (t
     all.every(({ port }) => port < 32_768),
     "below what kernels hand out",
   );
+  t.end();
+});
+
+await t.test("a second site and service add addresses and move none", (t) => {
+  const one = planAddresses(7, MEMBERS);
+  const two = planAddresses(7, { ...MEMBERS, services: ["q1", "q2"], switches: ["s1", "s2"] });
+  const more = ["a>q2/quorum", "b>q2/quorum", "a>s2/lan", "b>s2/lan", "s1>s2/trunk"];
+  const ids = two.topology.links.map(({ id }) => id);
+  t.same(new Set(ids), new Set([...one.topology.links.map(({ id }) => id), ...more]));
+  t.same(two.clients.get("s1/vm1"), one.clients.get("s1/vm1"));
+  t.same(two.clients.get("s2/vm1"), { address: "127.7.202.1", port: 6379 });
+  const bound = boundEndpoints(two).map(({ address, port }) => `${address}:${port}`);
+  t.equal(new Set(bound).size, bound.length, "no address twice");
   t.end();
 });

@@ -86,10 +86,19 @@ export async function smallCluster(t: Test): Promise<SmallCluster> {
     role: "quorum",
     service: "q1",
     storeFile: store,
+    confirmAfterRestart: false,
     listen: links.quorum,
   };
   const vms = [{ vm: "vm1", client }];
-  const s1: SwitchFile = { ...base("s1"), role: "switch", switch: "s1", listen: links.lan, vms };
+  const s1: SwitchFile = {
+    ...base("s1"),
+    role: "switch",
+    switch: "s1",
+    site: 1,
+    trunk: null,
+    listen: links.lan,
+    vms,
+  };
   const host = (name: "a" | "b"): HostFile =>
     hostFile(name, base(name), links, join(folder, `${name}.disk`));
   return {

@@ -325,6 +325,8 @@ async function violationOf(
     {
       seed: 1,
       quorum: "one",
+      switches: "one",
+      confirmAfterRestart: false,
       preferred: "a",
       memoryPages: 64,
       volumeBlocks: 16_384,

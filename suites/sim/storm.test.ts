@@ -27,6 +27,8 @@ async function storm(seed: number): Promise<SimRigMore> {
     {
       seed,
       quorum: draws.chance(850) ? "one" : "none",
+      switches: "one",
+      confirmAfterRestart: false,
       preferred: draws.chance(500) ? "a" : "b",
       memoryPages: 64,
       volumeBlocks: 16_384,

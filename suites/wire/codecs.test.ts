@@ -22,7 +22,15 @@ import {
   parseFromSwitch,
   parseToSwitch,
 } from "../../node/wire/switch.ts";
-import { fromSwitch, peerFrame, quorumAnswer, quorumRequest, toSwitch } from "./frames.ts";
+import { encodeTrunk, parseTrunk } from "../../node/wire/trunk.ts";
+import {
+  fromSwitch,
+  peerFrame,
+  quorumAnswer,
+  quorumRequest,
+  toSwitch,
+  trunkFrame,
+} from "./frames.ts";
 
 const RUNS = 10_000;
 
@@ -48,6 +56,7 @@ const channels: readonly Channel[] = [
   channel("quorum answer", quorumAnswer, encodeQuorumAnswer, parseQuorumAnswer),
   channel("to switch", toSwitch, (frame) => Buffer.concat(encodeToSwitch(frame)), parseToSwitch),
   channel("from switch", fromSwitch, encodeFromSwitch, parseFromSwitch),
+  channel("trunk", trunkFrame, (frame) => Buffer.concat(encodeTrunk(frame)), parseTrunk),
 ];
 
 /** As a socket gives it: a view of a larger buffer that is used again. */
@@ -228,8 +237,9 @@ await t.test("the largest frames fit, larger ones are refused", async (t) => {
   const position = { session: most, delivered: most, freed: most, received: most };
   const all = Array.from({ length: SESSIONS_MAX }, () => position);
   const vm = "v".repeat(64);
-  const positions = encodeFromSwitch({ kind: "positions", vm, vmBoot: boot, sessions: all });
-  t.equal(parseFromSwitch(positions).ok, true);
+  const at = { vm, vmBoot: boot, route: most };
+  const positions = { kind: "positions", ...at, term: most, home: 15, sessions: all } as const;
+  t.equal(parseFromSwitch(encodeFromSwitch(positions)).ok, true);
   const sums = Array.from({ length: WROTE_SUMS_MAX }, (): [number, number] => [most, 0xffffffff]);
   const wrote = {
     vm,
@@ -242,14 +252,27 @@ await t.test("the largest frames fit, larger ones are refused", async (t) => {
   const bytes = new Uint8Array(PAYLOAD_BYTES_MAX);
   const client = {
     kind: "client",
-    vm,
-    vmBoot: boot,
+    ...at,
     session: 1,
     position: 1,
     what: "data",
     bytes,
   } as const;
   t.equal(parseFromSwitch(encodeFromSwitch(client)).ok, true);
+  // Between switches each is carried whole.
+  const host = "h".repeat(64);
+  for (const frame of [positions, client]) {
+    const [carried = new Uint8Array(0)] = encodeTrunk({ kind: "to", host, frame });
+    t.equal(parseTrunk(carried).ok, true);
+  }
+  const gen = { n: most, id: ID, kind: "joint", by: "b".repeat(64) } as const;
+  const output = { ...client, kind: "data", gen, intakeAtUs: most } as const;
+  const twice = { ...output, bytes: new Uint8Array(2 * PAYLOAD_BYTES_MAX) };
+  const pieces = encodeTrunk({ kind: "from", host, frame: twice });
+  t.same(
+    pieces.map((piece) => parseTrunk(piece).ok),
+    [true, true],
+  );
   t.throws(() => encodeFromSwitch({ ...client, bytes: new Uint8Array(PAYLOAD_BYTES_MAX + 512) }));
   t.equal(
     parseFromSwitch(sealed(FRAME_TYPE.fromSwitchClient, new Uint8Array(FRAME_BYTES_MAX))).ok,

@@ -11,7 +11,12 @@ import type {
   QuorumRecord,
   QuorumRequest,
 } from "../../node/core/quorum/messages.ts";
-import type { FromSwitch, ToSwitch } from "../../node/core/switch/frames.ts";
+import type {
+  FromSwitch,
+  SessionFrame,
+  ToSwitch,
+  TrunkFrame,
+} from "../../node/core/switch/frames.ts";
 
 type Fields<Value> = { readonly [Key in keyof Value]: fc.Arbitrary<Value[Key]> };
 
@@ -199,8 +204,13 @@ export const quorumAnswer: fc.Arbitrary<QuorumFrame<QuorumAnswer>> = record({
   request: count,
   body: fc.oneof(
     record({
-      kind: fc.constantFrom("record", "registered", "stale", "grant", "refused", "behind"),
+      kind: fc.constantFrom("record", "registered", "stale", "grant", "refused"),
       record: quorumRecord,
+    }),
+    record({
+      kind: is("behind"),
+      record: quorumRecord,
+      why: fc.constantFrom("forgot", "unconfirmed"),
     }),
     record({ kind: is("beat-ok") }),
   ),
@@ -212,28 +222,49 @@ const bytes = fc.uint8Array({ maxLength: 300 });
 const mark = { vm, vmBoot: boot, session: count, position: count };
 const output = { ...mark, kind: is("data"), gen, intakeAtUs: count };
 
-export const toSwitch: fc.Arbitrary<ToSwitch> = fc.oneof(
-  record({
-    kind: is("announce"),
-    announcement: record({ vm, vmBoot: boot, gen, term: count, host: name }),
-  }),
-  record({ kind: is("withdraw"), vm, vmBoot: boot }),
+const announcement = record({ vm, vmBoot: boot, gen, term: count, host: name });
+const sessionFrame: fc.Arbitrary<SessionFrame> = fc.oneof(
   record({ ...output, what: fc.constantFrom("accept", "fin", "reset"), bytes: empty }),
   record({ ...output, what: is("data"), bytes }),
   record({ ...mark, kind: is("rack") }),
 );
 
+export const toSwitch: fc.Arbitrary<ToSwitch> = fc.oneof(
+  record({ kind: is("announce"), announcement }),
+  record({ kind: is("withdraw"), vm, vmBoot: boot }),
+  record({ kind: is("beat-ok"), vm }),
+  sessionFrame,
+);
+
 const positions = record({ session: count, delivered: count, freed: count, received: count });
 
 export const fromSwitch: fc.Arbitrary<FromSwitch> = fc.oneof(
-  record({ kind: is("positions"), vm, vmBoot: boot, sessions: fc.array(positions) }),
+  record({
+    kind: is("positions"),
+    vm,
+    vmBoot: boot,
+    term: count,
+    home: positive,
+    route: count,
+    sessions: fc.array(positions),
+  }),
+  record({ kind: is("beat"), vm }),
   record({ kind: is("ignored"), vm, vmBoot: boot }),
   record({
     ...mark,
     kind: is("client"),
+    route: count,
     what: fc.constantFrom("open", "fin", "reset"),
     bytes: empty,
   }),
-  record({ ...mark, kind: is("client"), what: is("data"), bytes }),
+  record({ ...mark, kind: is("client"), route: count, what: is("data"), bytes }),
   record({ ...mark, kind: is("taken") }),
+);
+
+export const trunkFrame: fc.Arbitrary<TrunkFrame> = fc.oneof(
+  record({ kind: is("heard"), announcement }),
+  record({ kind: is("unheard"), vm, host: name }),
+  record({ kind: is("from"), host: name, frame: sessionFrame }),
+  record({ kind: is("to"), host: name, frame: fromSwitch }),
+  record({ kind: fc.constantFrom("beat", "beat-ok") }),
 );

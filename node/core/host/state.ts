@@ -1,13 +1,20 @@
 /** Everything a host core holds in memory for one VM. Mutated in place by the modules of pair/, mirror/ and host/. */
 import type { DiskOp } from "../disk/ops.ts";
 import type { Generation, HostId, RandomId, ServiceId, VmBoot, VolumeId } from "../identity.ts";
-import type { BootBlock, GuestWrite, MachineOutput, SessionId } from "../machine/entry.ts";
+import type {
+  BootBlock,
+  GuestWrite,
+  MachineOutput,
+  Position,
+  SessionId,
+} from "../machine/entry.ts";
 import type { SumBook } from "../mirror/book.ts";
 import type { ExtentList, HelloView, PathId } from "../pair/frames.ts";
 import type { Page, Right } from "../pair/page.ts";
 import type { Verdict } from "../pair/reconnect.ts";
 import type { QuorumRecord } from "../quorum/messages.ts";
 import type { FromSwitch } from "../switch/frames.ts";
+import type { SiteNumber } from "../switch/home.ts";
 import type { Instant } from "../units.ts";
 import type { DerivedState, HostConfig, HostEffect, PathConfig, SwitchId } from "./contract.ts";
 
@@ -176,6 +183,10 @@ export interface RunningVm {
   /** Released and not yet taken by the client: sent again when a switch connects anew. */
   readonly sent: Map<SessionId, MachineOutput[]>;
   readonly switchOf: Map<SessionId, SwitchId>;
+  /** By home: route of its last `positions`; client bytes under another one are late (LAN6). */
+  readonly routes: Map<SiteNumber, number>;
+  /** Everything below was received, as acknowledged; said again where the acknowledgement did not arrive (LAN7). */
+  readonly racked: Map<SessionId, Position>;
   announcedGen: RandomId | null;
   /** Generation of the peer over whose copy the VM runs; null: it runs over its own. */
   overGen: Generation | null;

@@ -16,7 +16,7 @@ import { barSelf, closeSession } from "../pair/close.ts";
 import { mayIntake } from "../pair/lease.ts";
 import { BLOCK_SIZE } from "../units.ts";
 import { commit, drawId, emit, mark, note } from "./context.ts";
-import { announceIfDue, forward, sendOutput, withdraw } from "./lan.ts";
+import { announceIfDue, sendOutput, sendRack, withdraw } from "./lan.ts";
 import type { HostState, RunningVm } from "./state.ts";
 
 /** Client bytes in one batch, at most: 64 blocks, so that a batch's log writes fit into one round. */
@@ -43,6 +43,8 @@ export function startRunning(host: HostState, vmBoot: VmBoot): void {
     held: [],
     sent: new Map(),
     switchOf: new Map(),
+    routes: new Map(),
+    racked: new Map(),
     announcedGen: null,
     overGen: null,
   };
@@ -169,13 +171,8 @@ export function machineResult(host: HostState, boot: VmBoot, result: MachineResu
   takeWrites(host, result);
   vm.held.push(...result.outputs);
   for (const { session, position } of result.receives) {
-    forward(host, vm, session, {
-      kind: "rack",
-      vm: host.config.vm,
-      vmBoot: vm.vmBoot,
-      session,
-      position,
-    });
+    vm.racked.set(session, position);
+    sendRack(host, vm, session, position);
   }
   if (result.trap !== null) {
     note(host, { what: "vm", state: "trapped", boot: vm.vmBoot.id, why: result.trap.why });

@@ -61,12 +61,7 @@ export function serviceUp(host: HostState, service: ServiceState, conn: number):
 }
 
 export function watch(host: HostState, service: ServiceState): void {
-  ask(host, service, {
-    kind: "watch",
-    gen: host.page.gen,
-    right: host.page.right,
-    seen: seenCounter(host, service.id),
-  });
+  ask(host, service, watchBody(host, service));
 }
 
 export function beatServices(host: HostState): void {
@@ -78,11 +73,12 @@ export function beatServices(host: HostState): void {
   }
 }
 
+/** What this host will be when every page on its way is durable: a service that forgot a grant must not take its holder for unarmed. */
 function watchBody(host: HostState, service: ServiceState): QuorumRequest {
   return {
     kind: "watch",
-    gen: host.page.gen,
-    right: host.page.right,
+    gen: host.pageNext.gen,
+    right: host.pageNext.right,
     seen: seenCounter(host, service.id),
   };
 }

@@ -23,6 +23,7 @@ export interface SeenCounter {
 }
 
 export type QuorumRequest =
+  /** Also the host's confirmation of a service that started anew: it has no claim out on this connection, and states what it may become. */
   | {
       readonly kind: "watch";
       readonly gen: Generation | null;
@@ -38,7 +39,7 @@ export type QuorumRequest =
       readonly gen: Generation;
       readonly seen: SeenCounter | null;
     }
-  /** An operator booted this host's copy by force: nobody else is granted anything any more. Answered by `record`. */
+  /** An operator booted this host's copy by force as `gen`: nobody else is granted anything any more. Answered by `record`. */
   | { readonly kind: "override"; readonly gen: Generation }
   | { readonly kind: "beat" };
 
@@ -48,8 +49,15 @@ export type QuorumAnswer =
   | { readonly kind: "stale"; readonly record: QuorumRecord }
   | { readonly kind: "grant"; readonly record: QuorumRecord }
   | { readonly kind: "refused"; readonly record: QuorumRecord }
-  /** The service forgot what this host remembers: it grants nothing for this VM until a new registration. */
-  | { readonly kind: "behind"; readonly record: QuorumRecord }
+  /**
+   * The service grants nothing for this VM now. `forgot`: a host remembers more than it does; until a new registration. `unconfirmed`: it
+   * started anew; until both hosts have watched since, or a new registration.
+   */
+  | {
+      readonly kind: "behind";
+      readonly record: QuorumRecord;
+      readonly why: "forgot" | "unconfirmed";
+    }
   | { readonly kind: "beat-ok" };
 
 export interface QuorumFrame<Body> {

@@ -1,9 +1,11 @@
 /**
- * The quorum service: one record per VM, changed by compare-and-set only (P12, P13). Two rules keep it from granting twice:
+ * The quorum service: one record per VM, changed by compare-and-set only (P12, P13), or by an operator's word. Rules that keep it from
+ * granting twice:
  *
  * - Nothing that depends on a change is answered before the change is durable. One change is on its way to the store at a time;
  *   every request behind it waits, in order, so that no answer shows a record that a crash could take back.
  * - A host that remembers a higher counter proves that the store was set back. The VM gets no grant until the pair registers anew.
+ * - With `confirmAfterRestart` a start is taken for such a proof until both hosts, who would know better, have said what they are.
  */
 import type { Generation, HostId, RandomId, ServiceId, VmId } from "../identity.ts";
 import { sameGeneration } from "../identity.ts";
@@ -23,6 +25,11 @@ export interface QuorumConfig {
   readonly instance: RandomId;
   /** What the store holds, one per VM. */
   readonly records: readonly QuorumRecord[];
+  /**
+   * Grants nothing for a VM until both hosts confirmed since this start, or the pair registered. Closes the hole of a store that was set
+   * back while no host in reach could tell; the price: when all three restart and one host stays dead, nothing runs.
+   */
+  readonly confirmAfterRestart: boolean;
 }
 
 export type QuorumEvent =
@@ -76,6 +83,10 @@ interface State {
   readonly records: Map<VmId, QuorumRecord>;
   /** VMs whose record was contradicted, with the highest counter that a host remembered. */
   readonly forgotten: Map<VmId, number>;
+  /** By VM: hosts that confirmed since this start. */
+  readonly confirmed: Map<VmId, Set<HostId>>;
+  /** VMs that were registered since this start. */
+  readonly registered: Set<VmId>;
   readonly connections: Map<number, { readonly host: HostId; readonly vms: Set<VmId> }>;
   queue: readonly Asked[];
   change: Change | null;
@@ -90,6 +101,8 @@ export function createQuorumService(config: QuorumConfig): QuorumService {
     config,
     records: new Map(config.records.map((record) => [record.vm, record])),
     forgotten: new Map(),
+    confirmed: new Map(),
+    registered: new Set(),
     connections: new Map(),
     queue: [],
     change: null,
@@ -153,6 +166,7 @@ function answer(state: State, asked: Asked): readonly QuorumEffect[] {
     case "beat":
       return [send(asked, { kind: "beat-ok" })];
     case "watch":
+      noteConfirmation(state, asked, body);
       return [
         ...compareCounters(state, asked, body.seen),
         send(asked, { kind: "record", record: recordOf(state, vm) }),
@@ -168,6 +182,30 @@ function answer(state: State, asked: Asked): readonly QuorumEffect[] {
   }
 }
 
+/**
+ * Not every word counts. A host whose disk says nothing knows nothing; one that remembers another store, or more than this one holds, or
+ * is alone by a grant that is not on record here, contradicts.
+ */
+function noteConfirmation(
+  state: State,
+  { frame: { vm, host } }: Asked,
+  { gen, right, seen }: Extract<QuorumRequest, { readonly kind: "watch" }>,
+): void {
+  const record = recordOf(state, vm);
+  const isSeen =
+    seen === null || (seen.instance === record.instance && seen.counter <= record.counter);
+  const isHolder = record.holder === host && sameGeneration(record.gen, gen);
+  if (!isSeen || right === "none" || (right === "sole" && !isHolder)) return;
+  const hosts = state.confirmed.get(vm) ?? new Set();
+  state.confirmed.set(vm, hosts.add(host));
+}
+
+/** A VM has two hosts. */
+function isConfirmed({ config, registered, confirmed }: State, vm: VmId): boolean {
+  if (!config.confirmAfterRestart || registered.has(vm)) return true;
+  return (confirmed.get(vm)?.size ?? 0) >= 2;
+}
+
 function register(
   state: State,
   asked: Asked,
@@ -176,9 +214,13 @@ function register(
   const record = recordOf(state, asked.frame.vm);
   const forgotten = state.forgotten.get(asked.frame.vm);
   if (counter === record.counter) {
-    // Above every counter that a host remembers: else its next watch would contradict the new record too.
-    const next = Math.max(record.counter, forgotten ?? 0) + 1;
-    const registered = { ...record, gen, holder: null, from: null, counter: next };
+    const registered = {
+      ...record,
+      gen,
+      holder: null,
+      from: null,
+      counter: nextCounter(state, record),
+    };
     return [change(state, asked, "registered", registered)];
   }
   const isRepeated = sameGeneration(record.gen, gen) && record.holder === null;
@@ -195,8 +237,10 @@ function claim(
   const record = recordOf(state, vm);
   const contradicted = compareCounters(state, asked, seen);
   const isOtherStore = seen !== null && seen.instance !== state.config.instance;
-  if (isOtherStore || state.forgotten.has(vm)) {
-    const behind = send(asked, { kind: "behind", record });
+  const isForgotten = isOtherStore || state.forgotten.has(vm);
+  if (isForgotten || !isConfirmed(state, vm)) {
+    const why = isForgotten ? "forgot" : "unconfirmed";
+    const behind = send(asked, { kind: "behind", record, why });
     return contradicted.length > 0
       ? [...contradicted, behind]
       : [behind, note(state, asked, "behind", record)];
@@ -211,15 +255,19 @@ function claim(
   return [send(asked, { kind: "refused", record }), note(state, asked, "refused", record)];
 }
 
+/** The operator's word counts before every record: nothing that the other host could claim from is registered any more. */
 function override(state: State, asked: Asked, gen: Generation): readonly QuorumEffect[] {
   const { vm, host } = asked.frame;
   const record = recordOf(state, vm);
   if (record.holder === host && sameGeneration(record.gen, gen))
     return [send(asked, { kind: "record", record })];
-  const counter = record.counter + 1;
-  return [
-    change(state, asked, "record", { ...record, gen, holder: host, from: record.gen, counter }),
-  ];
+  const counter = nextCounter(state, record);
+  return [change(state, asked, "record", { ...record, gen, holder: host, from: gen, counter })];
+}
+
+/** Above every counter that a host remembers: else its next watch would contradict the new record too. */
+function nextCounter({ forgotten }: State, { vm, counter }: QuorumRecord): number {
+  return Math.max(counter, forgotten.get(vm) ?? 0) + 1;
 }
 
 /** Another instance proves nothing here: its counters are not this store's. Only the claim that carries it is turned away. */
@@ -256,7 +304,10 @@ function commit(state: State, token: number): readonly QuorumEffect[] {
   const { asked, record } = change;
   state.change = null;
   state.records.set(record.vm, record);
-  if (change.answer === "registered") state.forgotten.delete(record.vm);
+  if (change.answer === "registered") {
+    state.forgotten.delete(record.vm);
+    state.registered.add(record.vm);
+  }
   const isAnswerable = state.connections.has(asked.conn);
   return [
     ...(isAnswerable ? [send(asked, { kind: change.answer, record })] : []),

@@ -4,7 +4,8 @@ import { sameBoot } from "../identity.ts";
 import { invariant } from "../invariant.ts";
 import type { Position, SessionId } from "../machine/entry.ts";
 import { CLIENT_FRAME_BYTES, CLIENT_WINDOW, SESSIONS_MAX } from "./contract.ts";
-import type { ToSwitch } from "./frames.ts";
+import type { SessionFrame } from "./frames.ts";
+import { homeOf } from "./home.ts";
 import {
   bootOf,
   forgetSession,
@@ -12,6 +13,7 @@ import {
   type Out,
   type Session,
   type SwitchState,
+  sendHost,
   type VmState,
 } from "./state.ts";
 
@@ -22,7 +24,8 @@ export function acceptClient(
   out: Out,
 ): void {
   invariant(!state.sessions.has(id), "a session number is used once");
-  const isAnnounced = vm?.followed != null && vm.followed.conn !== null;
+  invariant(homeOf(id) === state.config.site, "a switch numbers its sessions as its own");
+  const isAnnounced = vm?.followed?.way != null;
   if (vm === undefined || !isAnnounced || vm.sessions.size >= SESSIONS_MAX) {
     out.push({ kind: "mark", mark: isAnnounced ? "switch-full" : "switch-refused" });
     out.push({ kind: "reset-client", session: id });
@@ -67,7 +70,7 @@ export function loseClient(state: SwitchState, vm: VmState, session: Session, ou
 /** Frees client bytes. */
 export function takeRack(
   state: SwitchState,
-  frame: Extract<ToSwitch, { readonly kind: "rack" }>,
+  frame: Extract<SessionFrame, { readonly kind: "rack" }>,
   out: Out,
 ): void {
   const vm = state.vms.get(frame.vm);
@@ -125,10 +128,11 @@ interface Piece {
 
 function send(vm: VmState, session: Session, piece: Piece, out: Out): void {
   const { followed } = vm;
-  if (followed === null || followed.conn === null) return;
-  const { vmBoot } = followed.announcement;
-  const frame = { kind: "client", vm: vm.vm, vmBoot, session: session.id, ...piece } as const;
-  out.push({ kind: "send-host", conn: followed.conn, frame });
+  if (followed === null || followed.way === null) return;
+  const { announcement, route, way } = followed;
+  const { vmBoot } = announcement;
+  const at = { vm: vm.vm, vmBoot, route, session: session.id } as const;
+  sendHost(way, { kind: "client", ...at, ...piece }, out);
 }
 
 function sendBytes(
@@ -145,7 +149,7 @@ function sendBytes(
 }
 
 function tellGone(state: SwitchState, vm: VmState, session: Session, out: Out): void {
-  if (vm.followed?.conn == null) return;
+  if (vm.followed?.way == null) return;
   send(vm, session, { position: session.received, what: "reset", bytes: EMPTY }, out);
   forgetSession(state, vm, session);
 }

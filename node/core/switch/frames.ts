@@ -1,6 +1,10 @@
-/** Frames between a host and a site's switch: announcements, and the small reliable protocol that carries clients' TCP streams. */
+/**
+ * Frames between a host and a site's switch: announcements, and the small reliable protocol that carries clients' TCP streams. Frames between
+ * two switches carry the same, for hosts that only the other one hears.
+ */
 import type { Generation, HostId, VmBoot, VmId } from "../identity.ts";
 import type { Position, SessionId } from "../machine/entry.ts";
+import type { SiteNumber } from "./home.ts";
 
 /** The hosts' gratuitous ARP: where the VM is now. At Level 2 `term` is 1. */
 export interface Announcement {
@@ -22,10 +26,8 @@ export interface SessionPositions {
   readonly received: Position;
 }
 
-export type ToSwitch =
-  | { readonly kind: "announce"; readonly announcement: Announcement }
-  /** The VM stopped here; ignored unless this host and boot are followed. */
-  | { readonly kind: "withdraw"; readonly vm: VmId; readonly vmBoot: VmBoot }
+/** What is about one session: goes to the session's home, whichever switch the host sent it to. */
+export type SessionFrame =
   | {
       readonly kind: "data";
       readonly vm: VmId;
@@ -46,20 +48,37 @@ export type ToSwitch =
       readonly position: Position;
     };
 
+export type ToSwitch =
+  | { readonly kind: "announce"; readonly announcement: Announcement }
+  /** The VM stopped here; ignored unless this host and boot are followed. */
+  | { readonly kind: "withdraw"; readonly vm: VmId; readonly vmBoot: VmBoot }
+  /** Answer to `beat`. */
+  | { readonly kind: "beat-ok"; readonly vm: VmId }
+  | SessionFrame;
+
 export type FromSwitch =
-  /** Answer to an accepted announcement: the sessions of that boot. */
+  /** Answer to an accepted announcement: the sessions of that boot, all of one home. */
   | {
       readonly kind: "positions";
       readonly vm: VmId;
       readonly vmBoot: VmBoot;
+      /** Of the announcement that is answered. */
+      readonly term: number;
+      readonly home: SiteNumber;
+      /** Grows with every `positions` of this home that begins anew, over restarts of the switch too (LAN6). */
+      readonly route: number;
       readonly sessions: readonly SessionPositions[];
     }
   /** An announcement that lost against the followed one. */
   | { readonly kind: "ignored"; readonly vm: VmId; readonly vmBoot: VmBoot }
+  /** Is the host there? Answered at once by every host, whether the VM runs there or not. */
+  | { readonly kind: "beat"; readonly vm: VmId }
   | {
       readonly kind: "client";
       readonly vm: VmId;
       readonly vmBoot: VmBoot;
+      /** Of the `positions` that it follows; under another one it is late. */
+      readonly route: number;
       readonly session: SessionId;
       readonly position: Position;
       readonly what: "open" | "data" | "fin" | "reset";
@@ -73,3 +92,17 @@ export type FromSwitch =
       readonly session: SessionId;
       readonly position: Position;
     };
+
+/** Either way over the trunk. */
+export type TrunkFrame =
+  /** A host announces this to the sender, on the sender's own lan link (LAN1). Replaces what was said of that host and VM. */
+  | { readonly kind: "heard"; readonly announcement: Announcement }
+  /** It does so no more. */
+  | { readonly kind: "unheard"; readonly vm: VmId; readonly host: HostId }
+  /** A host sent this to the sender; its home is the receiver. */
+  | { readonly kind: "from"; readonly host: HostId; readonly frame: SessionFrame }
+  /** For a host on the receiver's lan link. */
+  | { readonly kind: "to"; readonly host: HostId; readonly frame: FromSwitch }
+  | { readonly kind: "beat" }
+  /** Answer to `beat`. */
+  | { readonly kind: "beat-ok" };

@@ -14,18 +14,17 @@ import {
   type Out,
   type Session,
   type SwitchState,
+  sendHost,
   type VmState,
   wantTurn,
 } from "./state.ts";
-import { countOutput } from "./tally.ts";
 
 type DataFrame = Arrival["frame"];
 
 export function takeOutput(state: SwitchState, arrival: Arrival, out: Out): void {
-  const { conn, frame } = arrival;
+  const { way, frame } = arrival;
   const vm = state.vms.get(frame.vm);
   if (vm === undefined) return void out.push({ kind: "mark", mark: "switch-unknown-vm" });
-  countOutput(state, arrival);
   if (!sameBoot(bootOf(vm), frame.vmBoot)) {
     return void out.push({ kind: "mark", mark: "switch-other-boot" });
   }
@@ -37,7 +36,9 @@ export function takeOutput(state: SwitchState, arrival: Arrival, out: Out): void
   if (session.isGone) return;
   if (frame.position > session.written) {
     out.push({ kind: "mark", mark: "switch-gap" });
-    state.gaps.add(conn);
+    // Over another way, or from another host, it is late: whoever is followed was told where everything stands.
+    if (vm.followed?.way !== way) return;
+    state.gaps.add(vm.vm);
     wantTurn(state, out);
     return;
   }
@@ -74,24 +75,24 @@ export function sendTaken(state: SwitchState, vm: VmState, out: Out): void {
     const session = vm.sessions.get(id);
     if (session === undefined) continue;
     const { followed } = vm;
-    if (followed !== null && followed.conn !== null) {
+    if (followed !== null && followed.way !== null) {
       const { vmBoot } = followed.announcement;
       const position = session.delivered;
-      const frame = { kind: "taken", vm: vm.vm, vmBoot, session: id, position } as const;
-      out.push({ kind: "send-host", conn: followed.conn, frame });
+      sendHost(followed.way, { kind: "taken", vm: vm.vm, vmBoot, session: id, position }, out);
     }
     forgetIfDone(state, vm, session);
   }
 }
 
 /** A session that ended here goes on in the machine: the reset that said so was lost with its connection. */
-function answerUnknown(vm: VmState, { conn, frame }: Arrival, out: Out): void {
+function answerUnknown(vm: VmState, { way, frame }: Arrival, out: Out): void {
   out.push({ kind: "mark", mark: "switch-unknown-session" });
-  if (vm.followed?.conn !== conn || frame.what === "reset") return;
+  const { followed } = vm;
+  if (followed?.way !== way || frame.what === "reset") return;
   const { vmBoot, session } = frame;
   const bytes = new Uint8Array(0);
   const answer = { vm: vm.vm, vmBoot, session, position: 0, what: "reset", bytes } as const;
-  out.push({ kind: "send-host", conn, frame: { kind: "client", ...answer } });
+  sendHost(way, { kind: "client", route: followed.route, ...answer }, out);
 }
 
 function lengthOf({ what, bytes }: DataFrame): number {
@@ -192,7 +193,7 @@ function isRepetition(session: Session, frame: DataFrame, overlap: number): bool
   return true;
 }
 
-function noteConflict(vm: VmState, session: Session, { host, frame }: Arrival, out: Out): void {
+function noteConflict(vm: VmState, session: Session, { way, frame }: Arrival, out: Out): void {
   out.push({ kind: "mark", mark: "switch-conflict" });
   if (session.hasConflict) return;
   session.hasConflict = true;
@@ -204,7 +205,7 @@ function noteConflict(vm: VmState, session: Session, { host, frame }: Arrival, o
       boot: frame.vmBoot.id,
       session: session.id,
       position: frame.position,
-      host,
+      host: way.host,
       gen: frame.gen.id,
     },
   });

@@ -1,8 +1,8 @@
 /** Everything a switch holds. Mutated in place by the modules of this folder. */
 import type { HostId, VmBoot, VmId } from "../identity.ts";
 import type { Position, SessionId } from "../machine/entry.ts";
-import type { OutputsNote, SwitchEffect } from "./contract.ts";
-import type { Announcement, SessionPositions, ToSwitch } from "./frames.ts";
+import type { OutputsNote, SwitchConfig, SwitchEffect, WayKind } from "./contract.ts";
+import type { Announcement, FromSwitch, SessionFrame, SessionPositions } from "./frames.ts";
 
 export interface Session {
   readonly id: SessionId;
@@ -27,10 +27,38 @@ export interface Session {
   hasConflict: boolean;
 }
 
+/** Counted by own ticks since the last sign of life. Unit: microseconds. */
+export interface Silence {
+  us: number;
+  /** When this side last asked. */
+  askedAtUs: number;
+}
+
+/** How a host is reached. */
+export interface Way {
+  readonly host: HostId;
+  readonly via: WayKind;
+  /** Of the host's own connection, or of the trunk. */
+  readonly conn: number;
+  /** By VM: what the host announced over this way and did not withdraw (LAN3). */
+  readonly heard: Map<VmId, Announcement>;
+  /** All ways over a trunk share the trunk's. */
+  readonly silence: Silence;
+}
+
+export interface Trunk {
+  readonly conn: number;
+  readonly silence: Silence;
+  /** Hosts that the other switch told of. */
+  readonly ways: Map<HostId, Way>;
+}
+
 export interface Followed {
   readonly announcement: Announcement;
-  /** Null: it withdrew, or its connection closed; nobody announces the VM. */
-  conn: number | null;
+  /** In use; null: nobody announces the VM. */
+  way: Way | null;
+  /** Of the last `positions` that began anew. */
+  route: number;
 }
 
 export interface VmState {
@@ -47,24 +75,27 @@ interface Tally {
 }
 
 export interface SwitchState {
+  readonly config: SwitchConfig;
   readonly vms: ReadonlyMap<VmId, VmState>;
   /** VM of every session. */
   readonly sessions: Map<SessionId, VmState>;
-  readonly hosts: Map<number, HostId>;
+  /** Hosts' own connections, oldest first. */
+  readonly lan: Map<number, Way>;
+  trunk: Trunk | null;
+  nextRoute: number;
   /** By boot, generation and host. */
   readonly tallies: Map<string, Tally>;
-  /** Connections that left a gap in this turn. */
-  readonly gaps: Set<number>;
+  /** VMs whose followed host left a gap in this turn. */
+  readonly gaps: Set<VmId>;
   isTurnWanted: boolean;
   reportedAtUs: number;
+  tickedAtUs: number;
 }
 
-/** A host's `data` frame, with who sent it. */
+/** A host's `data` frame, with the way that it came. */
 export interface Arrival {
-  readonly conn: number;
-  readonly host: HostId;
-  readonly frame: Extract<ToSwitch, { readonly kind: "data" }>;
-  readonly nowUs: number;
+  readonly way: Way;
+  readonly frame: Extract<SessionFrame, { readonly kind: "data" }>;
 }
 
 /** Effects of the step under way, in their order. */
@@ -102,6 +133,12 @@ export function positionsOf(vm: VmState): readonly SessionPositions[] {
     freed,
     received,
   }));
+}
+
+/** Best effort, by the host's own connection or handed to the other switch. */
+export function sendHost({ via, conn, host }: Way, frame: FromSwitch, out: Out): void {
+  if (via === "lan") out.push({ kind: "send-host", conn, frame });
+  else out.push({ kind: "send-trunk", conn, frame: { kind: "to", host, frame } });
 }
 
 export function wantTurn(state: SwitchState, out: Out): void {

@@ -1,36 +1,37 @@
 import { unreachable } from "../invariant.ts";
 import type { SessionId } from "../machine/entry.ts";
-import {
-  acceptClient,
-  loseClient,
-  takeClientData,
-  takeClientFin,
-  takeRack,
-} from "./client-stream.ts";
+import { acceptClient, loseClient, takeClientData, takeClientFin } from "./client-stream.ts";
 import {
   REPORT_EVERY_US,
   type SwitchConfig,
   type SwitchEffect,
   type SwitchEvent,
 } from "./contract.ts";
-import { loseHost, sendPositions, takeAnnouncement, takeWithdrawal } from "./follow.ts";
-import { sendTaken, takeDrained, takeOutput } from "./host-stream.ts";
+import { loseWay, sendPositions, takeAnnouncement, takeWithdrawal } from "./follow.ts";
+import { sendTaken, takeDrained } from "./host-stream.ts";
+import { askAndCount, hearLan } from "./silence.ts";
 import type { Out, Session, SwitchState, VmState } from "./state.ts";
-import { reportOutputs } from "./tally.ts";
+import { countOutput, reportOutputs } from "./tally.ts";
+import { loseTrunk, openTrunk, takeOrHandOver, takeTrunkFrame } from "./trunk.ts";
+import { openLan } from "./ways.ts";
 
-export function createSwitch({ vms }: SwitchConfig): SwitchState {
-  const states = vms.map((vm): [string, VmState] => [
+export function createSwitch(config: SwitchConfig): SwitchState {
+  const states = config.vms.map((vm): [string, VmState] => [
     vm,
     { vm, followed: null, sessions: new Map(), taken: new Set() },
   ]);
   return {
+    config,
     vms: new Map(states),
     sessions: new Map(),
-    hosts: new Map(),
+    lan: new Map(),
+    trunk: null,
+    nextRoute: config.startedAtUs,
     tallies: new Map(),
     gaps: new Set(),
     isTurnWanted: false,
     reportedAtUs: -REPORT_EVERY_US,
+    tickedAtUs: config.startedAtUs,
   };
 }
 
@@ -39,13 +40,22 @@ export function stepSwitch(state: SwitchState, event: SwitchEvent): readonly Swi
   const out: Out = [];
   switch (event.kind) {
     case "host-up":
-      state.hosts.set(event.conn, event.host);
+      openLan(state, event.conn, event.host);
       break;
     case "host-down":
       loseHost(state, event.conn, out);
       break;
     case "host-frame":
       takeFrame(state, event, out);
+      break;
+    case "trunk-up":
+      openTrunk(state, event.conn, out);
+      break;
+    case "trunk-down":
+      loseTrunk(state, event.conn, out);
+      break;
+    case "trunk-frame":
+      takeTrunkFrame(state, event.conn, event.frame, out);
       break;
     case "client-accepted":
       acceptClient(state, state.vms.get(event.vm), event.session, out);
@@ -70,6 +80,7 @@ export function stepSwitch(state: SwitchState, event: SwitchEvent): readonly Swi
       endTurn(state, out);
       break;
     case "tick":
+      askAndCount(state, event.nowUs, out);
       if (event.nowUs - state.reportedAtUs >= REPORT_EVERY_US)
         reportOutputs(state, event.nowUs, out);
       break;
@@ -87,32 +98,43 @@ function takeFrame(
   { conn, frame, nowUs }: Extract<SwitchEvent, { readonly kind: "host-frame" }>,
   out: Out,
 ): void {
-  const host = state.hosts.get(conn);
+  const way = state.lan.get(conn);
   // Its connection closed while the frame was under way.
-  if (host === undefined) return;
+  if (way === undefined) return;
+  hearLan(state, way, out);
   switch (frame.kind) {
     case "announce":
-      takeAnnouncement(state, conn, frame.announcement, out);
+      takeAnnouncement(state, way, frame.announcement, out);
       break;
     case "withdraw":
-      takeWithdrawal(state, conn, frame, out);
+      takeWithdrawal(state, way, frame, out);
       break;
     case "data":
-      takeOutput(state, { conn, host, frame, nowUs }, out);
+      countOutput(state, { way, frame }, nowUs);
+      takeOrHandOver(state, way, frame, out);
       break;
     case "rack":
-      takeRack(state, frame, out);
+      takeOrHandOver(state, way, frame, out);
+      break;
+    case "beat-ok":
       break;
     default:
       unreachable(frame);
   }
 }
 
+function loseHost(state: SwitchState, conn: number, out: Out): void {
+  const way = state.lan.get(conn);
+  state.lan.delete(conn);
+  if (way !== undefined) loseWay(state, way, "closed", out);
+}
+
 function endTurn(state: SwitchState, out: Out): void {
   state.isTurnWanted = false;
   for (const vm of state.vms.values()) sendTaken(state, vm, out);
-  for (const conn of state.gaps) {
-    for (const vm of state.vms.keys()) sendPositions(state, conn, vm, out);
+  for (const id of state.gaps) {
+    const vm = state.vms.get(id);
+    if (vm !== undefined) sendPositions(state, vm, out);
   }
   state.gaps.clear();
 }

@@ -2,8 +2,10 @@
 import type { OutputsNote } from "./contract.ts";
 import type { Arrival, Out, SwitchState } from "./state.ts";
 
-export function countOutput(state: SwitchState, { host, frame, nowUs }: Arrival): void {
+/** What arrived on an own lan link, whosever session it is about: so each output is counted by one switch. */
+export function countOutput(state: SwitchState, { way, frame }: Arrival, nowUs: number): void {
   const { vm, vmBoot, gen, bytes, intakeAtUs } = frame;
+  const { host } = way;
   const key = [vm, vmBoot.id, gen.id, host].join("\n");
   const tally = state.tallies.get(key);
   if (tally === undefined) {
