@@ -28,7 +28,8 @@ export function checkExpectations(input: ExpectationInput): readonly CheckResult
   const [first] = faults;
   if (first === undefined) return [{ name, verdict: "unknown", why: "no fault was injected" }];
   const later = events.filter(({ at }) => at >= first.at);
-  const { boots, alone, interruptionMaxMs, resync, mustNotBoot = [] } = expect;
+  const { boots, alone, interruptionMaxMs, resync } = expect;
+  const { mustNotBoot = [], inResync = [] } = expect;
   const found: readonly Found[] = [
     ...(boots === undefined ? [] : [count("boots", bootsIn(events, first.at), boots)]),
     ...(alone === undefined ? [] : [count("hosts went on alone", aloneIn(later), alone)]),
@@ -37,6 +38,7 @@ export function checkExpectations(input: ExpectationInput): readonly CheckResult
       : [judgeInterruption(input.recovery, interruptionMaxMs[input.bed])]),
     ...(resync === undefined ? [] : [judgeResync(later, resync)]),
     ...mustNotBoot.map((step) => judgeIdle(faults[step - 1], step, events)),
+    ...inResync.map((step) => judgeInstant(faults[step - 1], step, events)),
   ];
   const worst = found.find(({ verdict }) => verdict === "fail") ?? found.find(isDoubtful);
   if (worst !== undefined) return [{ name, ...worst }];
@@ -107,6 +109,21 @@ function judgeIdle(fault: SeenFault | undefined, step: number, events: readonly 
   const when = (boot.at / 1_000).toFixed(3);
   const why = `${target} was ${String(boot["state"])} a VM at ${when} ms, and must not after step ${step}`;
   return { verdict: "fail", why };
+}
+
+/** A fault that was meant for a resync and missed it says nothing. */
+function judgeInstant(
+  fault: SeenFault | undefined,
+  step: number,
+  events: readonly RunEvent[],
+): Found {
+  if (fault === undefined) return { verdict: "unknown", why: `step ${step} was not taken` };
+  const words = events.filter(({ at, what }) => what === "resync" && at <= fault.at);
+  const last = words.toSorted((left, right) => left.at - right.at).at(-1);
+  const state = last === undefined ? "not begun" : String(last["state"]);
+  const isInside = state === "started" || state === "progress";
+  const why = `the resync was ${state} at step ${step}`;
+  return { verdict: isInside ? "pass" : "unknown", why };
 }
 
 const BOOTING = ["booting", "ready", "announced"];
