@@ -181,6 +181,175 @@ await t.test("each pair of views gives its row, whoever asks", async (t) => {
   }
 });
 
+const quarantined = (
+  host: string,
+  copy: CopyState,
+  resyncFrom: Generation | null = null,
+): HelloView => view(host, { right: "none", copy, gen: g1, resyncFrom });
+const boot = (n: number) => ({ id: `${n}`.padStart(32, "0"), n });
+const open = (host: string, extra: Partial<HelloView> = {}): HelloView =>
+  synced(host, "open", g2, null, extra);
+const DIFFERS = { digests: [1] };
+
+const CONSEQUENCES: readonly [title: string, what: object, one: HelloView, two: HelloView][] = [
+  [
+    "beside a blank copy the armed host goes alone",
+    { row: "D2", survivor: "b", quarantine: [] },
+    view("a", {}),
+    open("b"),
+  ],
+  [
+    "beside a blank copy a ceded host waits for an operator",
+    { row: "D2", survivor: null },
+    view("a", {}),
+    synced("b", "ceded", g2),
+  ],
+  [
+    "a sole host fills a blank copy in full",
+    { kind: "resync", row: "D2", source: "b", isFull: true },
+    view("a", {}),
+    sole("b", s3, g2),
+  ],
+  [
+    "an old image is quarantined, and its peer goes alone",
+    { row: "D4", quarantine: ["b"], keep: "inconsistent", survivor: "a" },
+    remembering("a", 5, "x"),
+    view("b", { right: "open", copy: "in-sync", gen: g2, starts: 4, startId: "y" }),
+  ],
+  [
+    "a quarantined copy is not found to be old again",
+    { row: "D16", quarantine: [], survivor: "a" },
+    remembering("a", 5, "x"),
+    view("b", { right: "none", copy: "inconsistent", gen: g2, starts: 4, startId: "y" }),
+  ],
+  [
+    "a loser named by an operator gives up its copy",
+    { kind: "discard", loser: "b", keeper: "a" },
+    sole("a", s3, g2),
+    view("b", { ...sole("b", g3, g2).page, hold: { kind: "discard", wallMs: null } }),
+  ],
+  [
+    "two losers are a split brain",
+    { kind: "split-brain", row: "D5" },
+    view("a", { ...sole("a", s3, g2).page, hold: { kind: "discard", wallMs: null } }),
+    view("b", { ...sole("b", g3, g2).page, hold: { kind: "discard", wallMs: null } }),
+  ],
+  [
+    "a VM whose disk is dead goes on over the copy that holds its boot",
+    { kind: "redirect", disk: "b", runner: "a" },
+    open("a", { running: true, diskGood: false, vmBoot: boot(4) }),
+    view("b", { ...sole("b", s3, g2).page, vmBoot: boot(4) }),
+  ],
+  [
+    "not over a copy that has booted since (P24)",
+    { kind: "refuse", code: "disk-dead", survivor: null },
+    open("a", { running: true, diskGood: false, vmBoot: boot(4) }),
+    view("b", { ...sole("b", s3, g2).page, vmBoot: boot(5) }),
+  ],
+  [
+    "beside a dead disk the armed host goes alone",
+    { kind: "refuse", code: "disk-dead", survivor: "b" },
+    open("a", { running: true, diskGood: false, vmBoot: boot(4) }),
+    open("b"),
+  ],
+  [
+    "beside a dead disk a ceded host waits",
+    { kind: "refuse", code: "disk-dead", survivor: null },
+    synced("a", "elected", g2, null, { running: true, diskGood: false, vmBoot: boot(4) }),
+    synced("b", "ceded", g2),
+  ],
+  [
+    "a copy whose base is known gets a delta",
+    { kind: "resync", row: "D7", source: "a", isFull: false },
+    sole("a", s3, g2),
+    synced("b", "ceded", g3, g2),
+  ],
+  [
+    "an interrupted resync of this very source goes on",
+    { kind: "resync", row: "D7", isFull: false },
+    sole("a", s3, g2),
+    view("b", { right: "ceded", copy: "inconsistent", gen: gen(1, "8"), resyncFrom: s3 }),
+  ],
+  [
+    "an interrupted resync of another source begins anew",
+    { kind: "resync", row: "D8", isFull: true },
+    sole("a", s3, g2),
+    view("b", { right: "ceded", copy: "inconsistent", gen: g2, resyncFrom: gen(9, "7") }),
+  ],
+  [
+    "a quarantined copy is filled in full",
+    { kind: "resync", row: "D16", isFull: true },
+    sole("a", s3, g2),
+    quarantined("b", "inconsistent"),
+  ],
+  [
+    "or further, where that was begun",
+    { kind: "resync", row: "D16", isFull: false },
+    sole("a", s3, g2),
+    quarantined("b", "inconsistent", s3),
+  ],
+  [
+    "a former sole host from an old image waits for an operator",
+    { kind: "refuse", row: "D16", survivor: null },
+    sole("a", s3, g2),
+    quarantined("b", "behind"),
+  ],
+  [
+    "one that came back from an old image is put into quarantine, and the other goes alone",
+    { row: "D9", quarantine: ["a"], keep: "behind", survivor: "b" },
+    sole("a", g1, gen(0, "9")),
+    view("b", { right: "open", copy: "in-sync", gen: g3, parent: g2, history: [g2, g1] }),
+  ],
+  ["equal copies at par boot", { kind: "par", equalise: null, silent: [] }, open("a"), open("b")],
+  [
+    "with no VM, a difference is made good from the copy with more writes",
+    { kind: "par", equalise: "b", silent: [] },
+    open("a", { ...DIFFERS, intents: [{ volume: 0, extents: [0] }], applied: 4 }),
+    open("b", { applied: 5 }),
+  ],
+  [
+    "from the newer boot before that",
+    { kind: "par", equalise: "a" },
+    view(
+      "a",
+      { ...open("a").page, vmBoot: boot(3) },
+      { ...DIFFERS, intents: [{ volume: 0, extents: [0] }] },
+    ),
+    view("b", { ...open("b").page, vmBoot: boot(2) }, { applied: 5 }),
+  ],
+  [
+    "from the elected one before all",
+    { kind: "par", row: "D11", equalise: "a" },
+    synced("a", "elected", g2, null, { ...DIFFERS, intents: [{ volume: 0, extents: [0] }] }),
+    synced("b", "ceded", g2, null, { applied: 5 }),
+  ],
+  [
+    "a running VM sends again what lies in the intent logs",
+    { kind: "par", equalise: null, silent: [] },
+    open("a", { ...DIFFERS, running: true, intents: [{ volume: 0, extents: [0] }] }),
+    open("b"),
+  ],
+  [
+    "a difference outside them is silent, and the runner's copy stays",
+    { kind: "par", equalise: "b", silent: [{ volume: 0, extents: [0] }] },
+    open("a", DIFFERS),
+    open("b", { running: true }),
+  ],
+  [
+    "a silent difference of equal copies is an operator's",
+    { kind: "refuse", row: "D12", code: "silent-divergence", survivor: null },
+    open("a", DIFFERS),
+    open("b"),
+  ],
+];
+
+await t.test("each verdict says what follows, whoever asks", async (t) => {
+  for (const [title, what, one, two] of CONSEQUENCES) {
+    t.match(reconnect(one, two), what, title);
+    t.same(reconnect(two, one), reconnect(one, two), `${title}: the same from the other side`);
+  }
+});
+
 await t.test(
   "a verdict that lets the hosts go on never comes from a copy that is not current",
   async (t) => {
