@@ -68,6 +68,7 @@ export function startSim(spec: ClusterSpec, options: SimOptions): Promise<SimRig
         ?.durable()
         .find(({ vm }) => vm === world.vm) ?? null,
     stepUs: SLOWEST_STEP_US,
+    maySplit: spec.peerLoss === "continue" && spec.quorum === "none",
     violated(name, detail) {
       if (rig?.isStopped !== false) return;
       log.report("invariant", "violation", { name, detail });

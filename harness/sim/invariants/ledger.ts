@@ -43,6 +43,8 @@ export interface Ledger {
   required(key: BlockKey): number;
   /** Blocks for which something was promised. */
   promised(): Iterable<BlockKey>;
+  /** Nothing promised so far counts any more. */
+  forgive(): void;
   /** Newest boot of which anything was released; −1: none. */
   lastHeard(): number;
 }
@@ -121,6 +123,10 @@ export function createLedger(): Ledger {
     required: (key) => required.get(key) ?? 0,
     promised: () => required.keys(),
     lastHeard: () => lastHeard,
+    forgive() {
+      required.clear();
+      lastHeard = -1;
+    },
   };
 }
 

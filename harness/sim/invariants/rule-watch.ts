@@ -48,8 +48,18 @@ export interface RuleWatchOptions {
   readonly record: (service: string) => QuorumRecord | null;
   /** The longest that a step of the protocol may take. Unit: microseconds. */
   readonly stepUs: Micros;
+  /** The policy lets both hosts go on alone: a split brain is what it is, and counted elsewhere. */
+  readonly maySplit: boolean;
   readonly violated: (name: RuleName, detail: string) => void;
 }
+
+/** What a split brain breaks by its nature, as long as both are `sole`. */
+const SPLIT_RULES: ReadonlySet<RuleName> = new Set([
+  "one-runner",
+  "one-right",
+  "no-lost-ack",
+  "peer-current",
+]);
 
 interface Watched extends HostLook {
   isForeign: boolean;
@@ -73,6 +83,8 @@ class RuleWatch implements Watch {
   readonly #differing = new Set<BlockKey>();
   #watched: readonly Watched[] = [];
   #look: PairLook | null = null;
+  /** Both are `sole`, and may be. */
+  #isSplit = false;
 
   constructor(options: RuleWatchOptions) {
     this.#options = options;
@@ -123,6 +135,7 @@ class RuleWatch implements Watch {
     const look = this.#lookNow();
     const isAdopted = host.isForeign && wasTarget && host.image.page()?.copy === "in-sync";
     if (isAdopted) host.isForeign = false;
+    if (landing.isPage) this.#followSplit(look);
     this.#compare(landing.blocks);
     if (landing.isPage) {
       this.#judge("one-right", oneRight(look));
@@ -202,7 +215,22 @@ class RuleWatch implements Watch {
   }
 
   #judge(name: RuleName, finding: Finding): void {
-    if (finding !== null) this.#options.violated(name, finding);
+    if (finding === null || (this.#isSplit && SPLIT_RULES.has(name))) return;
+    this.#options.violated(name, finding);
+  }
+
+  /** By policy, or by an operator's force. When it is over, one side's promises are gone: what counts begins anew. */
+  #followSplit({ hosts }: PairLook): void {
+    const areSole = hosts.length === 2 && hosts.every((host) => rightIn(host) === "sole");
+    const isForced = hosts.some(({ image }) => {
+      const kind = image.page()?.gen?.kind;
+      return kind === "forced" || kind === "damaged";
+    });
+    const wasSplit = this.#isSplit;
+    this.#isSplit = areSole && (this.#options.maySplit || isForced);
+    if (!wasSplit || this.#isSplit) return;
+    this.#completed.clear();
+    this.#ledger.forgive();
   }
 
   #find(name: string): Watched | null {
