@@ -25,6 +25,7 @@ import { openFileDisk } from "./file-disk.ts";
 import { LocalLinks } from "./local-links.ts";
 import type { LocalRun } from "./local-run.ts";
 import { startAgain } from "./start-process.ts";
+import { resolveTarget } from "./targets.ts";
 import { startWorkloadProcess } from "./workload-process.ts";
 
 /** Longest time between two looks at a condition that no event announces. */
@@ -78,28 +79,12 @@ export class LocalRig implements Rig {
   }
 
   resolve(target: TargetWord): string {
-    const { hosts, services } = this.topology;
-    switch (target) {
-      case "active":
-        return this.#active();
-      case "standby": {
-        const active = this.#active();
-        return this.#known(
-          hosts.find((host) => host !== active),
-          target,
-        );
-      }
-      case "quorum":
-        return this.#known(services[0], target);
-      case "site-a":
-        return this.#known(hosts[0], target);
-      case "site-b":
-        return this.#known(hosts[1], target);
-      case "random":
-        return this.#known(hosts[this.#random.below(hosts.length)], target);
-      default:
-        return this.#run.child(target).name;
-    }
+    return resolveTarget(target, {
+      topology: this.topology,
+      active: this.#run.views.active((host) => this.alive(host)),
+      random: this.#random,
+      named: (name) => this.#run.child(name).name,
+    });
   }
 
   events(): readonly RunEvent[] {
@@ -268,17 +253,6 @@ export class LocalRig implements Rig {
   teardown(): Promise<readonly string[]> {
     this.#links.close();
     return this.#run.teardown();
-  }
-
-  #active(): string {
-    return this.#known(this.#run.views.active((host) => this.alive(host)) ?? undefined, "active");
-  }
-
-  #known(name: string | undefined, target: TargetWord): string {
-    if (name !== undefined) return name;
-    throw new HarnessError("BAD_SCENARIO", `there is no "${target}" now`, {
-      hint: "Let the plan wait until the VM runs, and name only what its topology has.",
-    });
   }
 
   #diskOf(host: string): string {

@@ -57,10 +57,7 @@ export function createDisk(options: DiskOptions): SimDisk {
   let isBusy = false;
   let life = 0;
 
-  const latency = (): Micros =>
-    baseUs +
-    draws.below(FLUSH_US.jitter) +
-    (draws.chance(SLOW.perMille) ? draws.below(SLOW.maxUs) : 0);
+  const latency = (): Micros => baseUs + jitterOf(draws);
 
   const land = (ranges: readonly LandedRange[]): void => {
     for (const { offset, bytes } of ranges) durable.write(offset, bytes);
@@ -102,12 +99,7 @@ export function createDisk(options: DiskOptions): SimDisk {
       waiting.push({ upTo: given, done });
       if (!isBusy) beginFlush();
     },
-    source: (host) => ({
-      host,
-      size: durable.size,
-      read: (offset, length) => durable.read(offset, length),
-      close: () => undefined,
-    }),
+    source: (host) => sourceOf(durable, host),
     powerOff() {
       life += 1;
       land(tornRemains(cache, draws));
@@ -123,13 +115,29 @@ export function createDisk(options: DiskOptions): SimDisk {
       visible.become(durable);
       replaced?.(durable.ranges());
     },
-    save() {
-      const copy = createBytes();
-      copy.become(durable);
-      return copy;
-    },
+    save: () => copyOf(durable),
     isIdle: () => cache.length === 0 && waiting.length === 0,
   };
+}
+
+function jitterOf(draws: Draws): Micros {
+  const jitter = draws.below(FLUSH_US.jitter);
+  return jitter + (draws.chance(SLOW.perMille) ? draws.below(SLOW.maxUs) : 0);
+}
+
+function sourceOf(durable: SparseBytes, host: string): DiskSource {
+  return {
+    host,
+    size: durable.size,
+    read: (offset, length) => durable.read(offset, length),
+    close: () => undefined,
+  };
+}
+
+function copyOf(bytes: SparseBytes): SparseBytes {
+  const copy = createBytes();
+  copy.become(bytes);
+  return copy;
 }
 
 /** In half of all power failures nothing of the cache reached the medium, else each of its sectors with one drawn probability. */

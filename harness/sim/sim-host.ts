@@ -14,7 +14,7 @@ import { type CommitQueue, createCommitQueue } from "./commit-queue.ts";
 import type { Core, HostInput, MakeCore } from "./core.ts";
 import { createDisk, type SimDisk } from "./disk.ts";
 import type { Draws } from "./draws.ts";
-import { createGate, type Gate } from "./gate.ts";
+import { createStandstill, type Standing, type Standstill } from "./gate.ts";
 import { drawHostClock, type HostClock } from "./host-clock.ts";
 import { type Hearer, pathEnd, serviceEnd, switchEnd } from "./host-ends.ts";
 import type { LinkEnd } from "./link.ts";
@@ -52,15 +52,10 @@ export interface SimHost extends SimProcess {
   attachSwitch(id: string, outlet: Outlet<ToSwitch>): LinkEnd<FromSwitch>;
   /** It dies between two effects of its next step that has several and that finds the condition true. */
   armKill(condition: () => boolean): void;
-  /** It stands still: what happens to it waits. Its clock goes on. */
-  pause(): void;
-  /** What waits happens now; timers are late. */
-  resume(): void;
-  isPaused(): boolean;
-  /** From now on it does nothing more, for the audit: nothing of it is under way. */
-  freeze(): void;
-  /** The way back from `quiesce` and `freeze`. */
-  release(): void;
+  /** Nothing happens to a dead one. */
+  hold(as: Standing): void;
+  end(as: Standing): void;
+  is(as: Standing): boolean;
   operate(command: OperatorCommand): void;
   disk(): DiskSource;
   saveDisk(): SparseBytes;
@@ -85,17 +80,12 @@ class Host implements SimHost {
   readonly #outlets = new Map<string, Outlet<never>>();
   #core: Core | null = null;
   #commits: CommitQueue | null = null;
-  /** Closed while it is paused. */
-  readonly #gate: Gate;
-  /** Closed while clients have to wait. */
-  readonly #clientGate: Gate;
+  readonly #still: Standstill;
   #room: MachineRoom;
   #isAlive = true;
   /** Counted from 0; a timer of an older life finds that it is not meant. */
   #life = 0;
   #armed: (() => boolean) | null = null;
-  #isPaused = false;
-  #isFrozen = false;
   #areIdsWanted = false;
 
   constructor(world: World, options: SimHostOptions) {
@@ -106,8 +96,7 @@ class Host implements SimHost {
     this.#options = options;
     this.#draws = drawsOf(world, this.source);
     this.#ids = drawsOf(world, `${this.source}/ids`);
-    this.#gate = createGate(drawsOf(world, `${this.source}/gate`));
-    this.#clientGate = createGate(drawsOf(world, `${this.source}/client-gate`));
+    this.#still = createStandstill(drawsOf(world, `${this.source}/still`));
     this.clock = drawHostClock(drawsOf(world, `${this.source}/clock`), config.timing.rateBound);
     this.#disk = createDisk({
       clock: world.clock,
@@ -142,11 +131,8 @@ class Host implements SimHost {
     this.#armed = null;
     this.#core = null;
     this.#commits = null;
-    this.#isPaused = false;
-    this.#isFrozen = false;
     this.#areIdsWanted = false;
-    this.#gate.reset();
-    this.#clientGate.reset();
+    this.#still.reset();
     this.#room.stop();
     this.#disk.powerOff();
     this.#options.watch.died(this.name);
@@ -156,38 +142,25 @@ class Host implements SimHost {
     this.#armed = condition;
   }
 
-  pause(): void {
-    this.#isPaused = this.#isAlive;
-    this.#setGate();
+  hold(as: Standing): void {
+    if (this.#isAlive) this.#still.hold(as);
   }
 
-  resume(): void {
-    this.#isPaused = false;
-    this.#setGate();
+  end(as: Standing): void {
+    this.#still.end(as);
   }
 
-  isPaused(): boolean {
-    return this.#isPaused;
+  is(as: Standing): boolean {
+    return this.#still.is(as);
   }
 
   quiesce(): void {
-    if (this.#isAlive) this.#clientGate.close();
+    this.hold("quiesced");
   }
 
   isQuiet(): boolean {
-    if (!this.#isAlive || this.#gate.isClosed()) return true;
+    if (!this.#isAlive || this.#still.isComplete()) return true;
     return (this.#commits?.isIdle() ?? true) && !this.#room.isBusy();
-  }
-
-  freeze(): void {
-    this.#isFrozen = this.#isAlive;
-    this.#setGate();
-  }
-
-  release(): void {
-    this.#isFrozen = false;
-    this.#setGate();
-    this.#clientGate.open();
   }
 
   operate(command: OperatorCommand): void {
@@ -229,10 +202,10 @@ class Host implements SimHost {
 
   readonly #hearer: Hearer = {
     isAlive: () => this.core() !== null,
-    isPaused: () => this.#gate.isClosed(),
+    isPaused: () => this.#still.isComplete(),
     tell: (event) => {
       const isClient = event.kind === "switch-frame" && event.frame.kind === "client";
-      if (isClient) this.#clientGate.pass(() => this.#tell(event));
+      if (isClient) this.#still.passClient(() => this.#tell(event));
       else this.#tell(event);
     },
   };
@@ -267,16 +240,11 @@ class Host implements SimHost {
 
   /** A process that stands still hears later that a flush has ended. */
   readonly #flush: SimDisk["flush"] = (done) => {
-    this.#disk.flush((error) => this.#gate.pass(() => done(error)));
+    this.#disk.flush((error) => this.#still.pass(() => done(error)));
   };
 
   #isLife(life: number): boolean {
     return this.#isAlive && life === this.#life;
-  }
-
-  #setGate(): void {
-    if (this.#isPaused || this.#isFrozen) this.#gate.close();
-    else this.#gate.open();
   }
 
   #tickAfter(): void {
@@ -287,12 +255,12 @@ class Host implements SimHost {
       if (this.#isLife(life)) this.#tickAfter();
     };
     this.#world.clock.after(span, () => {
-      if (this.#isLife(life)) this.#gate.passTimer(fire);
+      if (this.#isLife(life)) this.#still.passTimer(fire);
     });
   }
 
   #tell(event: HostInput): void {
-    this.#gate.pass(() => this.#step(event));
+    this.#still.pass(() => this.#step(event));
   }
 
   #step(event: HostInput): void {

@@ -1,6 +1,7 @@
 import type { HostPeek } from "../../node/core/host/host.ts";
 import { invariant } from "../../node/core/invariant.ts";
 import { HarnessError } from "../errors.ts";
+import { resolveTarget } from "../local/targets.ts";
 import type { HistoryLine, Micros, RunEvent } from "../record/types.ts";
 import { openHistory } from "../record/writer.ts";
 import type {
@@ -117,28 +118,12 @@ export class SimRig implements SimRigMore {
   }
 
   resolve(target: TargetWord): string {
-    const { hosts, services } = this.topology;
-    switch (target) {
-      case "active":
-        return this.#active();
-      case "standby": {
-        const active = this.#active();
-        return this.#known(
-          hosts.find((host) => host !== active),
-          target,
-        );
-      }
-      case "quorum":
-        return this.#known(services[0], target);
-      case "site-a":
-        return this.#known(hosts[0], target);
-      case "site-b":
-        return this.#known(hosts[1], target);
-      case "random":
-        return this.#known(hosts[this.#targets.below(hosts.length)], target);
-      default:
-        return this.#process(target).name;
-    }
+    return resolveTarget(target, {
+      topology: this.topology,
+      active: this.#world.log.views.active((host) => this.alive(host)),
+      random: this.#targets,
+      named: (name) => this.#process(name).name,
+    });
   }
 
   events(): readonly RunEvent[] {
@@ -162,7 +147,7 @@ export class SimRig implements SimRigMore {
   /** Sometimes lets the first of them, if it is a host, die between two effects of one of its next steps; the others follow at that instant. */
   #killInsideStep([first = ""]: readonly string[]): void {
     const host = this.#cluster.hosts.get(first);
-    if (host === undefined || !host.isAlive() || host.isPaused()) return;
+    if (host === undefined || !host.isAlive() || host.is("paused")) return;
     if (!this.#kills.chance(this.#options.killAtEffectPerMille)) return;
     // A kill that was aimed into a write stays aimed into one.
     const isAimed = this.#inFlightWrites() > 0;
@@ -206,19 +191,19 @@ export class SimRig implements SimRigMore {
   async pause(name: string): Promise<Micros> {
     const host = this.#livingHost(name);
     const at = this.now();
-    host.pause();
+    host.hold("paused");
     return at;
   }
 
   async resume(name: string): Promise<void> {
     const host = this.#cluster.hosts.get(name);
-    if (host?.isPaused() !== true) return;
-    host.resume();
+    if (host?.is("paused") !== true) return;
+    host.end("paused");
     for (const link of this.#cluster.links.values()) link.resumed(name);
   }
 
   isPaused(name: string): boolean {
-    return this.#cluster.hosts.get(name)?.isPaused() ?? false;
+    return this.#cluster.hosts.get(name)?.is("paused") ?? false;
   }
 
   alive(name: string): boolean {
@@ -308,11 +293,14 @@ export class SimRig implements SimRigMore {
     };
     const isDone = this.#runUntil(areQuiet, this.now() + QUIESCE_MAX_US);
     if (!isDone && !this.isStopped) this.report("not-quiet", { withinUs: QUIESCE_MAX_US });
-    for (const host of this.#cluster.hosts.values()) host.freeze();
+    for (const host of this.#cluster.hosts.values()) host.hold("frozen");
   }
 
   async release(): Promise<void> {
-    for (const host of this.#cluster.hosts.values()) host.release();
+    for (const host of this.#cluster.hosts.values()) {
+      host.end("frozen");
+      host.end("quiesced");
+    }
     for (const link of this.#cluster.links.values()) {
       for (const name of this.topology.hosts) link.resumed(name);
     }
@@ -351,20 +339,6 @@ export class SimRig implements SimRigMore {
       this.steps += 1;
     }
     return false;
-  }
-
-  #active(): string {
-    return this.#known(
-      this.#world.log.views.active((host) => this.alive(host)) ?? undefined,
-      "active",
-    );
-  }
-
-  #known(name: string | undefined, target: TargetWord): string {
-    if (name !== undefined) return name;
-    throw new HarnessError("BAD_SCENARIO", `there is no "${target}" now`, {
-      hint: "Let the plan wait until the VM runs, and name only what its topology has.",
-    });
   }
 
   #host(name: string): SimHost {
