@@ -165,6 +165,18 @@ const ROWS: readonly [title: string, row: string, one: HelloView, two: HelloView
     view("a", { right: "none", copy: "inconsistent" }),
     synced("b", "open", g2),
   ],
+  [
+    "open beside open of a generation that both had left",
+    "D4",
+    synced("a", "open", g1),
+    view("b", { right: "open", copy: "in-sync", gen: g3, parent: g2, history: [g2, g1] }),
+  ],
+  [
+    "a target beside one that had made it equal since",
+    "D4",
+    view("a", { right: "ceded", copy: "inconsistent", gen: g1 }),
+    view("b", { right: "open", copy: "in-sync", gen: g3, parent: g2, history: [g2, g1] }),
+  ],
   ["two elected", "D17", synced("a", "elected", g2), synced("b", "elected", g2)],
   [
     "open beside open of different generations",
@@ -215,6 +227,12 @@ const CONSEQUENCES: readonly [title: string, what: object, one: HelloView, two: 
     { row: "D4", quarantine: ["b"], keep: "inconsistent", survivor: "a" },
     remembering("a", 5, "x"),
     view("b", { right: "open", copy: "in-sync", gen: g2, starts: 4, startId: "y" }),
+  ],
+  [
+    "so is one whose generation both had left",
+    { row: "D4", quarantine: ["a"], survivor: "b" },
+    synced("a", "open", g1),
+    view("b", { right: "open", copy: "in-sync", gen: g3, parent: g2, history: [g2, g1] }),
   ],
   [
     "a quarantined copy is not found to be old again",

@@ -264,7 +264,7 @@ function beside(low: HelloView, high: HelloView): Verdict | null {
 
 function atPar(low: HelloView, high: HelloView): Verdict {
   const views = [low, high];
-  if (views.some((view) => view.page.copy !== "in-sync")) return impossible(low, high);
+  if (views.some((view) => view.page.copy !== "in-sync")) return leftBehind(low, high);
   const isRearmDue = low.mustRearm || high.mustRearm;
   const of = (right: string): HelloView | undefined =>
     views.find((view) => view.page.right === right);
@@ -286,6 +286,24 @@ function atPar(low: HelloView, high: HelloView): Verdict {
       return compared(low, high, { row: "D13", isRearmDue: false, first: open });
     if (sameGeneration(open.page.parent, ceded.page.gen))
       return compared(low, high, { row: "D14", isRearmDue, first: null });
+  }
+  return leftBehind(low, high);
+}
+
+/**
+ * Both hosts made a later joint generation durable, so a copy whose own lies in the other's past is an old image, even one that was taken since its last
+ * start (which D4 cannot see).
+ */
+function leftBehind(low: HelloView, high: HelloView): Verdict {
+  for (const [old, other] of [
+    [low, high],
+    [high, low],
+  ] as const) {
+    const isPast = other.page.history.some((past) => sameGeneration(past, old.page.gen));
+    if (!isPast || other.page.copy !== "in-sync" || other.page.gen?.kind !== "joint") continue;
+    const why = `${old.host} came back from a generation that both had left`;
+    const survivor = survivorOf(other);
+    return refusal("D4", "old-image", why, { quarantine: [old.host], survivor });
   }
   return impossible(low, high);
 }
