@@ -22,11 +22,14 @@ export interface HostViews {
 export function createHostViews(hosts: readonly string[]): HostViews {
   const heard = new Map(hosts.map((host) => [`host ${host}`, blank()]));
   let announcements = 0;
+  /** As last asked for; empty: something was heard since. A simulated run asks after every step. */
+  let views: readonly HostView[] = [];
   const of = (host: string): Heard => heard.get(`host ${host}`) ?? blank();
   return {
     take(event) {
       const state = heard.get(event.source);
       if (state === undefined) return;
+      views = [];
       if (event.what === "page") state.right = textOf(event["right"]);
       if (event.what === "state") state.derived = textOf(event["derived"]);
       if (event.what !== "vm") return;
@@ -47,14 +50,16 @@ export function createHostViews(hosts: readonly string[]): HostViews {
     },
     begin(host) {
       if (heard.has(`host ${host}`)) heard.set(`host ${host}`, blank());
+      views = [];
     },
     views(isAlive) {
-      return hosts.map((host) => {
-        const { derived, right, runs } = of(host);
-        return isAlive(host)
-          ? { host, alive: true, derived, right, runs }
-          : { host, alive: false, derived: null, right: null, runs: false };
-      });
+      for (const [index, host] of hosts.entries()) {
+        const known = views[index];
+        if (known?.alive === isAlive(host)) continue;
+        views = hosts.map((name) => viewOf(name, of(name), isAlive(name)));
+        break;
+      }
+      return views;
     },
     active(isAlive) {
       const running = hosts.filter((host) => isAlive(host) && of(host).runs);
@@ -62,6 +67,12 @@ export function createHostViews(hosts: readonly string[]): HostViews {
       return running[0] ?? null;
     },
   };
+}
+
+function viewOf(host: string, { derived, right, runs }: Heard, alive: boolean): HostView {
+  return alive
+    ? { host, alive, derived, right, runs }
+    : { host, alive, derived: null, right: null, runs: false };
 }
 
 function blank(): Heard {

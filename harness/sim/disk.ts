@@ -3,7 +3,7 @@
  * sectors of 512 bytes.
  */
 import { invariant } from "../../node/core/invariant.ts";
-import { SECTOR_SIZE } from "../../node/core/units.ts";
+import { BLOCK_SIZE, SECTOR_SIZE } from "../../node/core/units.ts";
 import type { RawDisk } from "../../node/ports/disk.ts";
 import type { Micros } from "../record/types.ts";
 import type { DiskSource } from "../rig/rig.ts";
@@ -90,7 +90,8 @@ export function createDisk(options: DiskOptions): SimDisk {
     write(offset, bytes) {
       invariant(offset >= 0 && Number.isSafeInteger(offset), "a write begins on the disk");
       onGiven?.(offset, bytes.length);
-      const own = bytes.slice();
+      // Small copies come from the pool of buffers; an allocation of its own costs ten times that.
+      const own = bytes.length < BLOCK_SIZE ? Buffer.from(bytes) : bytes.slice();
       visible.write(offset, own);
       cache.push({ offset, bytes: own });
       given += 1;

@@ -90,7 +90,8 @@ export function createNic(outbox: Outbox): Nic {
         return;
       }
       const copy = bytes.slice();
-      outbox.putData({ session: id, position: send(session, copy), bytes: copy, ...stamp });
+      const { cause, barrier } = stamp;
+      outbox.putData({ session: id, position: send(session, copy), bytes: copy, cause, barrier });
     },
     close(id, stamp) {
       const session = sendable(id);

@@ -25,7 +25,8 @@ export interface Outbox {
   take(): { readonly outputs: readonly MachineOutput[]; readonly receives: readonly ReceiveMark[] };
 }
 
-interface OutputInProgress extends Omit<MachineOutput, "bytes"> {
+interface OutputInProgress {
+  readonly head: Omit<MachineOutput, "bytes">;
   readonly parts: Uint8Array[];
 }
 
@@ -35,17 +36,19 @@ export function createOutbox(): Outbox {
 
   return {
     put(output) {
-      outputs.push({ ...output, parts: [] });
+      outputs.push({ head: output, parts: [] });
     },
-    putData({ bytes, ...head }) {
+    putData({ session, position, bytes, cause, barrier }) {
       const last = outputs.at(-1);
       const isAdjacent =
-        last?.session === head.session &&
-        last.what === "data" &&
-        last.cause === head.cause &&
-        last.barrier === head.barrier;
+        last?.head.session === session &&
+        last.head.what === "data" &&
+        last.head.cause === cause &&
+        last.head.barrier === barrier;
       if (isAdjacent) last.parts.push(bytes);
-      else outputs.push({ ...head, what: "data", parts: [bytes] });
+      else {
+        outputs.push({ head: { session, position, what: "data", cause, barrier }, parts: [bytes] });
+      }
     },
     received(mark) {
       receives.push(mark);
@@ -65,14 +68,15 @@ export function createOutbox(): Outbox {
 }
 
 /** Copies, since the receiver may change or transfer them while the session keeps its own. */
-function finished({ parts, ...head }: OutputInProgress): MachineOutput {
+function finished({ head, parts }: OutputInProgress): MachineOutput {
+  const { session, position, what, cause, barrier } = head;
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
     bytes.set(part, at);
     at += part.length;
   }
-  return { ...head, bytes };
+  return { session, position, what, bytes, cause, barrier };
 }
 
 const lastOfEach = (marks: readonly ReceiveMark[]): readonly ReceiveMark[] => [

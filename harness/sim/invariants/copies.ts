@@ -137,15 +137,14 @@ function missingBefore(
   const boot = version === undefined ? null : ledger.boot(version.boot);
   if (version === undefined || boot === null) return null;
   const reached = advance(host, boot, ledger, reach);
-  const write =
-    reached < (boot.epochEnds[version.epoch - 1] ?? 0) ? boot.writes[reached] : undefined;
+  const write = reached < boot.epochEnd(version.epoch - 1) ? boot.write(reached + 1) : undefined;
   return write === undefined ? null : { epoch: version.epoch, write };
 }
 
 function advance(host: HostLook, boot: BootLedger, ledger: Ledger, reach: Reach): number {
-  let reached = reach.get(boot.id) ?? 0;
+  let reached = Math.max(reach.get(boot.id) ?? 0, boot.forgotten);
   for (;;) {
-    const next = boot.writes[reached];
+    const next = boot.write(reached + 1);
     if (next === undefined || versionAt(host, ledger, next.key) < next.index) break;
     reached += 1;
   }

@@ -26,8 +26,8 @@ export const nameOfKey = (key: BlockKey): string =>
 /** What of a disk changed at one instant. */
 export interface Landing {
   readonly isPage: boolean;
-  readonly isIntents: boolean;
-  readonly isDirty: boolean;
+  /** A bit of a bitmap that was set is not any more. */
+  readonly isCleared: boolean;
   readonly blocks: readonly BlockKey[];
 }
 
@@ -44,6 +44,8 @@ export interface DiskImage {
 }
 
 const SECTOR_BITS = 4_032;
+const BITS_SIZE = SECTOR_BITS / 8;
+const NOTHING: readonly BlockKey[] = [];
 
 interface Volume {
   readonly layout: VolumeLayout;
@@ -52,109 +54,152 @@ interface Volume {
 }
 
 export function createDiskImage(disk: DiskSource): DiskImage {
-  const sums = new Map<BlockKey, number>();
-  let layout: VmLayout | null = null;
-  let volumes: readonly Volume[] = [];
-  let page: Page | null = null;
+  return new Image(disk);
+}
 
-  function readLayout(): void {
-    const slot = decodeSlot(crc32, SUPER_MAGIC, disk.read(0, BLOCK_SIZE));
+class Image implements DiskImage {
+  readonly #disk: DiskSource;
+  readonly #sums = new Map<BlockKey, number>();
+  #layout: VmLayout | null = null;
+  #volumes: readonly Volume[] = [];
+  #page: Page | null = null;
+
+  constructor(disk: DiskSource) {
+    this.#disk = disk;
+  }
+
+  page(): Page | null {
+    return this.#page;
+  }
+
+  hasIntent(key: BlockKey): boolean {
+    return hasBit(this.#volumes, key, "intents");
+  }
+
+  hasDirty(key: BlockKey): boolean {
+    return hasBit(this.#volumes, key, "dirty");
+  }
+
+  sum(key: BlockKey): number | null {
+    return this.#sums.get(key) ?? null;
+  }
+
+  /** No write reaches over the border of two areas. */
+  blocksIn(offset: number, length: number): readonly BlockKey[] {
+    const volume = this.#volumeAt(offset);
+    if (volume === null) return NOTHING;
+    const { data, volume: id } = volume.layout;
+    const first = keyOf(id, Math.floor((offset - data) / BLOCK_SIZE));
+    const last = keyOf(id, Math.floor((offset + length - 1 - data) / BLOCK_SIZE));
+    if (first === last) return [first];
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  }
+
+  land(ranges: readonly LandedRange[]): Landing {
+    if (this.#layout === null || ranges.some(({ offset }) => offset === 0)) this.#readLayout();
+    const layout = this.#layout;
+    if (layout === null) return { isPage: false, isCleared: false, blocks: NOTHING };
+    const pageEnd = layout.page[0] + 2 * layout.pageSize;
+    const blocks: BlockKey[] = [];
+    let isPage = false;
+    let isCleared = false;
+    for (const range of ranges) {
+      if (range.offset < pageEnd) isPage = true;
+      if (this.#landBits(range)) isCleared = true;
+      this.#landBlocks(range, blocks);
+    }
+    if (isPage) this.#readPage(layout);
+    return { isPage, isCleared, blocks };
+  }
+
+  #readLayout(): void {
+    const slot = decodeSlot(crc32, SUPER_MAGIC, this.#disk.read(0, BLOCK_SIZE));
     const parsed = slot === null ? null : parseSuperblock(slot.json);
-    layout = parsed?.ok === true ? (parsed.value.vms[0] ?? null) : null;
-    volumes = (layout?.volumes ?? []).map((volume) => ({
+    this.#layout = parsed?.ok === true ? (parsed.value.vms[0] ?? null) : null;
+    this.#volumes = (this.#layout?.volumes ?? []).map((volume) => ({
       layout: volume,
       intents: new Uint8Array(bitmapBytes(extentOf(volume.blocks) + 1)),
       dirty: new Uint8Array(bitmapBytes(volume.blocks)),
     }));
   }
 
-  function readPage({ page: slots, pageSize }: VmLayout): void {
-    const slot = newest(slots.map((at) => decodeSlot(crc32, PAGE_MAGIC, disk.read(at, pageSize))));
+  #readPage({ page: slots, pageSize }: VmLayout): void {
+    const read = (at: number): Uint8Array => this.#disk.read(at, pageSize);
+    const slot = newest(slots.map((at) => decodeSlot(crc32, PAGE_MAGIC, read(at))));
     const parsed = slot === null ? null : parsePage(slot.json);
-    page = parsed?.ok === true ? parsed.value : null;
+    this.#page = parsed?.ok === true ? parsed.value : null;
   }
 
-  function blocksIn(offset: number, length: number): readonly BlockKey[] {
-    const keys: BlockKey[] = [];
-    for (const { layout: volume } of volumes) {
-      const from = Math.max(offset, volume.data);
-      const end = Math.min(offset + length, volume.data + BLOCK_SIZE * volume.blocks);
-      for (let at = from; at < end; at += BLOCK_SIZE) {
-        keys.push(keyOf(volume.volume, Math.floor((at - volume.data) / BLOCK_SIZE)));
-      }
+  #volumeAt(offset: number): Volume | null {
+    for (const volume of this.#volumes) {
+      const { data, blocks } = volume.layout;
+      if (offset >= data && offset < data + BLOCK_SIZE * blocks) return volume;
     }
-    return keys;
+    return null;
   }
 
-  function sumBlock(key: BlockKey): void {
-    const { volume, lba } = partsOf(key);
-    const found = volumes.find((candidate) => candidate.layout.volume === volume);
-    if (found === undefined) return;
-    sums.set(key, crc32(disk.read(found.layout.data + BLOCK_SIZE * lba, BLOCK_SIZE)));
+  /** @returns whether a bit was cleared */
+  #landBits(range: LandedRange): boolean {
+    let isCleared = false;
+    for (const { layout, intents, dirty } of this.#volumes) {
+      if (range.offset >= layout.sums) continue;
+      if (readBits(this.#disk, intents, layout.intents, range)) isCleared = true;
+      if (readBits(this.#disk, dirty, layout.dirty, range)) isCleared = true;
+    }
+    return isCleared;
   }
 
-  return {
-    page: () => page,
-    hasIntent: (key) => hasBit(volumes, key, "intents"),
-    hasDirty: (key) => hasBit(volumes, key, "dirty"),
-    sum: (key) => sums.get(key) ?? null,
-    blocksIn,
-    land(ranges) {
-      if (layout === null || ranges.some(({ offset }) => offset === 0)) readLayout();
-      const touched = { isPage: false, isIntents: false, isDirty: false };
-      if (layout === null) return { ...touched, blocks: [] };
-      const blocks = new Set<BlockKey>();
-      const [pageStart] = layout.page;
-      for (const range of ranges) {
-        const { offset, bytes } = range;
-        if (offset < pageStart + 2 * layout.pageSize) touched.isPage = true;
-        for (const volume of volumes) {
-          if (readBits(disk, volume.intents, volume.layout.intents, range))
-            touched.isIntents = true;
-          if (readBits(disk, volume.dirty, volume.layout.dirty, range)) touched.isDirty = true;
-        }
-        for (const key of blocksIn(offset, bytes.length)) blocks.add(key);
-      }
-      if (touched.isPage) readPage(layout);
-      for (const key of blocks) sumBlock(key);
-      return { ...touched, blocks: [...blocks] };
-    },
-  };
-}
-
-function partsOf(key: BlockKey): { readonly volume: number; readonly lba: number } {
-  const volume = Math.floor(key / VOLUME_FACTOR);
-  return { volume, lba: key - volume * VOLUME_FACTOR };
+  /** Of several ranges of one block the last one says what it is: it covers the block whole, or the disk is asked. */
+  #landBlocks(range: LandedRange, blocks: BlockKey[]): void {
+    const volume = this.#volumeAt(range.offset);
+    if (volume === null) return;
+    for (const key of this.blocksIn(range.offset, range.bytes.length)) {
+      const start = volume.layout.data + BLOCK_SIZE * (key % VOLUME_FACTOR);
+      const from = start - range.offset;
+      const isWhole = from >= 0 && from + BLOCK_SIZE <= range.bytes.length;
+      const bytes = isWhole
+        ? range.bytes.subarray(from, from + BLOCK_SIZE)
+        : this.#disk.read(start, BLOCK_SIZE);
+      this.#sums.set(key, crc32(bytes));
+      if (blocks.at(-1) !== key) blocks.push(key);
+    }
+  }
 }
 
 function bitmapBytes(count: number): number {
-  return Math.ceil(count / SECTOR_BITS) * (SECTOR_BITS / 8);
+  return Math.ceil(count / SECTOR_BITS) * BITS_SIZE;
 }
 
 function hasBit(volumes: readonly Volume[], key: BlockKey, map: "intents" | "dirty"): boolean {
-  const { volume, lba } = partsOf(key);
-  const found = volumes.find((candidate) => candidate.layout.volume === volume);
+  const id = Math.floor(key / VOLUME_FACTOR);
+  const lba = key - id * VOLUME_FACTOR;
   const bit = map === "intents" ? extentOf(lba) : lba;
-  return (((found?.[map][bit >> 3] ?? 0) >> (bit & 7)) & 1) === 1;
+  for (const volume of volumes) {
+    if (volume.layout.volume === id) return (((volume[map][bit >> 3] ?? 0) >> (bit & 7)) & 1) === 1;
+  }
+  return false;
 }
 
-/** Reads again the sectors of a bitmap that lie in the range. @returns whether there are any */
+/** Reads again the sectors of a bitmap that lie in the range. @returns whether that cleared a bit */
 function readBits(disk: DiskSource, bits: Uint8Array, start: number, range: LandedRange): boolean {
-  const sectors = bits.length / (SECTOR_BITS / 8);
+  const sectors = bits.length / BITS_SIZE;
   const from = Math.max(0, Math.floor((range.offset - start) / SECTOR_SIZE));
   const end = Math.min(
     sectors,
     Math.ceil((range.offset + range.bytes.length - start) / SECTOR_SIZE),
   );
+  let isCleared = false;
   for (let index = from; index < end; index += 1) {
     const sector = Buffer.from(disk.read(start + index * SECTOR_SIZE, SECTOR_SIZE));
     const isBlank = sector.every((byte) => byte === 0);
     const isValid =
-      sector.readUInt32LE(504) === index &&
-      sector.readUInt32LE(508) === crc32(sector.subarray(0, 508));
-    const target = bits.subarray((index * SECTOR_BITS) / 8, ((index + 1) * SECTOR_BITS) / 8);
-    if (isBlank || isValid) target.set(sector.subarray(0, SECTOR_BITS / 8));
-    else target.fill(0xff);
+      sector.readUInt32LE(BITS_SIZE) === index &&
+      sector.readUInt32LE(BITS_SIZE + 4) === crc32(sector.subarray(0, BITS_SIZE + 4));
+    const fresh = sector.subarray(0, BITS_SIZE);
+    if (!isBlank && !isValid) fresh.fill(0xff);
+    const known = bits.subarray(index * BITS_SIZE, (index + 1) * BITS_SIZE);
+    isCleared ||= known.some((byte, at) => (byte & ~(fresh[at] ?? 0)) !== 0);
+    known.set(fresh);
   }
-  return end > from;
+  return isCleared;
 }

@@ -43,11 +43,13 @@ const ROUNDING = 1e-3;
 /** While a lease is valid, on true time, the other host's promise behind it has not run out. */
 export function promiseCoversLease(look: PairLook): Finding {
   for (const host of look.hosts) {
-    if (!isLeased(host, look.now)) continue;
+    const until = host.peek?.leaseUntil ?? null;
+    if (until === null) continue;
+    const lease = host.clock.when(until);
+    if (look.now >= lease) continue;
     const peer = peerIn(look, host.name);
     const promise = peer?.peek?.promiseUntil;
     if (peer === null || promise === undefined) continue;
-    const lease = host.clock.when(host.peek?.leaseUntil ?? 0);
     const end = peer.clock.when(promise);
     if (end + ROUNDING >= lease) continue;
     const short = ((lease - end) / 1_000).toFixed(3);

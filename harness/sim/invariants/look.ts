@@ -32,7 +32,8 @@ export function takesIn({ peek, clock }: HostLook, now: Micros): boolean {
 }
 
 export function peerIn(look: PairLook, name: string): HostLook | null {
-  return look.hosts.find((host) => host.name !== name) ?? null;
+  for (const host of look.hosts) if (host.name !== name) return host;
+  return null;
 }
 
 /** What its disk says of the right; null: no page. */

@@ -6,10 +6,17 @@ import { type Finding, type HostLook, type PairLook, takesIn } from "./look.ts";
 
 /** At no instant do two hosts take in input. Asked after each step: in between, time only takes leases away. */
 export function oneRunner({ now, hosts }: PairLook): Finding {
-  const [first, second] = hosts.filter((host) => takesIn(host, now));
-  if (first === undefined || second === undefined) return null;
-  const say = ({ name, peek }: HostLook): string => `${name} (${peek?.right ?? "?"})`;
-  return `${say(first)} and ${say(second)} both take in input`;
+  let first: HostLook | null = null;
+  for (const host of hosts) {
+    if (!takesIn(host, now)) continue;
+    if (first !== null) return `${say(first)} and ${say(host)} both take in input`;
+    first = host;
+  }
+  return null;
+}
+
+function say({ name, peek }: HostLook): string {
+  return `${name} (${peek?.right ?? "?"})`;
 }
 
 const FORBIDDEN = [

@@ -2,6 +2,7 @@
  * Asks every rule whenever something that it depends on has changed: after each step over all hosts, at each effect, at each landing on a
  * disk. The first broken rule ends the run.
  */
+import type { DiskOp } from "../../../node/core/disk/ops.ts";
 import type { HostEffect } from "../../../node/core/host/contract.ts";
 import type { QuorumRecord } from "../../../node/core/quorum/messages.ts";
 import type { Micros } from "../../record/types.ts";
@@ -19,7 +20,7 @@ import {
 } from "./copies.ts";
 import { type BlockKey, createDiskImage, keyOf } from "./disk-image.ts";
 import { intakeHasRight, promiseCoversLease } from "./intake.ts";
-import { createLedger, type Ledger } from "./ledger.ts";
+import { createLedger, type GuestVersion, type Ledger } from "./ledger.ts";
 import { type Finding, type HostLook, type PairLook, peerIn, rightIn } from "./look.ts";
 import { oneGrant, oneRight, oneRunner } from "./rights.ts";
 import { type Doubts, sessionTruth } from "./session-truth.ts";
@@ -63,6 +64,7 @@ const SPLIT_RULES: ReadonlySet<RuleName> = new Set([
 
 interface Watched extends HostLook {
   isForeign: boolean;
+  readonly host: SimHost;
   peek: HostLook["peek"];
   image: HostLook["image"];
   readonly reach: Reach;
@@ -70,6 +72,14 @@ interface Watched extends HostLook {
   completed: number;
   boot: string | null;
 }
+
+/**
+ * What a step touched is judged at once. Everything is judged again after so many steps, and whenever somebody died, greets or was granted
+ * something: a rule that looks at too little is found out. With more blocks to look at it takes as many steps more.
+ */
+const EVERYTHING_EVERY = 1_000;
+/** Writes executed between two looks at what the ledger may forget. */
+const FORGET_EVERY = 4_096;
 
 export function createRuleWatch(options: RuleWatchOptions): Watch {
   return new RuleWatch(options);
@@ -85,21 +95,25 @@ class RuleWatch implements Watch {
   #look: PairLook | null = null;
   /** Both are `sole`, and may be. */
   #isSplit = false;
+  #stepsLeft = EVERYTHING_EVERY;
+  #executed = 0;
 
   constructor(options: RuleWatchOptions) {
     this.#options = options;
   }
 
   effect(name: string, effect: HostEffect): void {
-    if (effect.kind === "commit") this.#commit(name, effect);
+    if (effect.kind === "commit") this.#commit(name, effect.ops);
     else if (effect.kind === "machine-start") {
       this.#ledger.begin(effect.vmBoot);
       this.#judge("no-lost-ack", bootHoldsAcknowledged(name, this.#ledger, effect.blocks));
     } else if (effect.kind === "machine-run") {
       this.#refresh(name);
       this.#judge("intake-has-right", intakeHasRight(this.#lookNow(), name, effect));
-    } else if (effect.kind === "send-switch" && effect.frame.kind === "data") {
-      this.#ledger.release(effect.frame.vmBoot, effect.frame);
+    } else if (effect.kind === "send-switch") {
+      if (effect.frame.kind === "data") this.#ledger.release(effect.frame.vmBoot, effect.frame);
+    } else if (effect.kind === "send-peer" && effect.frame.body.kind === "hello") {
+      this.#everything();
     }
   }
 
@@ -111,19 +125,24 @@ class RuleWatch implements Watch {
     this.#judge("session-truth", sessionTruth(look, this.#doubts, this.#options.stepUs));
     this.#judge("no-lost-ack", newestBootRuns(look, this.#ledger));
     if (host !== null) this.#complete(host, look);
+    this.#stepsLeft -= 1;
+    if (this.#stepsLeft <= 0) this.#everything();
   }
 
   result(...[, vmBoot, result]: Parameters<Watch["result"]>): void {
     this.#ledger.execute(vmBoot, result);
+    this.#executed += result.writes.length;
+    if (this.#executed < FORGET_EVERY) return;
+    this.#executed = 0;
+    this.#forget();
   }
 
   given(name: string, offset: number, length: number): void {
     const host = this.#find(name);
     if (host === null) return;
-    this.#judge(
-      "intent-first",
-      intentFirst(host, this.#watched, host.image.blocksIn(offset, length)),
-    );
+    const blocks = host.image.blocksIn(offset, length);
+    if (blocks.length === 0) return;
+    this.#judge("intent-first", intentFirst(host, this.#watched, blocks));
   }
 
   landed(name: string, ranges: Parameters<Watch["landed"]>[1]): void {
@@ -131,35 +150,35 @@ class RuleWatch implements Watch {
     if (host === null) return;
     const wasSole = rightIn(host) === "sole";
     const wasTarget = host.image.page()?.copy === "inconsistent";
-    const landing = host.image.land(ranges);
+    const { isPage, isCleared, blocks } = host.image.land(ranges);
     const look = this.#lookNow();
     const isAdopted = host.isForeign && wasTarget && host.image.page()?.copy === "in-sync";
     if (isAdopted) host.isForeign = false;
-    if (landing.isPage) this.#followSplit(look);
-    this.#compare(landing.blocks);
-    if (landing.isPage) {
+    if (isPage) this.#followSplit(look);
+    this.#compare(blocks);
+    if (isPage) {
       this.#judge("one-right", oneRight(look));
       this.#judge("one-grant", oneGrant(look));
     }
-    const isEverything = isAdopted || (landing.isPage && wasSole && rightIn(host) !== "sole");
-    const current = isEverything ? this.#completed.keys() : landing.blocks;
+    const isEverything = isAdopted || (isPage && wasSole && rightIn(host) !== "sole");
+    const current = isEverything ? this.#completed.keys() : blocks;
     this.#judge("peer-current", peerCurrent(look.hosts, this.#ledger, this.#completed, current));
-    if (landing.isPage || landing.isIntents || landing.isDirty || landing.blocks.length > 0) {
-      this.#judge("no-silent-divergence", noSilentDivergence(look.hosts, this.#differing));
-    }
-    this.#judge("epoch-order", epochOrder(host, this.#ledger, host.reach, landing.blocks));
+    const differing =
+      isPage || isCleared ? this.#differing : blocks.filter((key) => this.#differing.has(key));
+    this.#judge("no-silent-divergence", noSilentDivergence(look.hosts, differing));
+    this.#judge("epoch-order", epochOrder(host, this.#ledger, host.reach, blocks));
   }
 
   died(name: string): void {
     const host = this.#find(name);
     if (host !== null) host.peek = null;
+    this.#everything();
   }
 
   replaced(name: string, ranges: Parameters<Watch["replaced"]>[1]): void {
     const host = this.#find(name);
-    const found = this.#options.hosts().find((candidate) => candidate.name === name);
-    if (host === null || found === undefined) return;
-    host.image = createDiskImage(found.disk());
+    if (host === null) return;
+    host.image = createDiskImage(host.host.disk());
     host.reach.clear();
     host.isForeign = true;
     const { blocks } = host.image.land(ranges);
@@ -167,14 +186,27 @@ class RuleWatch implements Watch {
   }
 
   recorded(): void {
-    this.#judge("one-grant", oneGrant(this.#lookNow()));
+    this.#everything();
   }
 
-  #commit(name: string, { ops }: Extract<HostEffect, { readonly kind: "commit" }>): void {
+  /** Every rule that the disks and the services alone decide. */
+  #everything(): void {
+    this.#stepsLeft = Math.max(EVERYTHING_EVERY, this.#completed.size);
+    const look = this.#lookNow();
+    const { hosts } = look;
+    const keys = this.#completed.keys();
+    this.#judge("one-right", oneRight(look));
+    this.#judge("one-grant", oneGrant(look));
+    this.#judge("peer-current", peerCurrent(hosts, this.#ledger, this.#completed, keys));
+    this.#judge("no-silent-divergence", noSilentDivergence(hosts, this.#differing));
+  }
+
+  #commit(name: string, ops: readonly DiskOp[]): void {
     const host = this.#find(name);
-    const blocks = ops.flatMap((op) =>
-      op.op === "block" ? [{ key: keyOf(op.volume, op.lba), sum: op.sum }] : [],
-    );
+    const blocks: { readonly key: BlockKey; readonly sum: number }[] = [];
+    for (const op of ops) {
+      if (op.op === "block") blocks.push({ key: keyOf(op.volume, op.lba), sum: op.sum });
+    }
     if (host === null || blocks.length === 0) return;
     this.#judge("epoch-order", epochGiven(host, this.#ledger, host.reach, blocks));
   }
@@ -183,18 +215,11 @@ class RuleWatch implements Watch {
   #complete(host: Watched, look: PairLook): void {
     const { peek } = host;
     const boot = peek?.running === true ? (peek.vmBoot?.id ?? null) : null;
-    const ledger = boot === null ? null : this.#ledger.boot(boot);
-    if (peek === null || boot === null || ledger === null) return;
-    if (host.boot !== boot) {
-      host.boot = boot;
-      host.completed = 0;
-    }
-    if (peek.completed <= host.completed) return;
-    const writes = ledger.writes.slice(host.completed, peek.completed);
-    host.completed = peek.completed;
-    for (const { key, index } of writes) {
-      this.#completed.set(key, Math.max(this.#completed.get(key) ?? 0, index));
-    }
+    if (peek === null || boot === null) return;
+    const to = peek.completed;
+    if (host.boot === boot && to <= host.completed) return;
+    const writes = this.#newlyComplete(host, boot, to);
+    if (writes.length === 0) return;
     const peer = peerIn(look, host.name);
     if (rightIn(host) === "sole" && peer !== null) {
       for (const write of writes) {
@@ -204,6 +229,35 @@ class RuleWatch implements Watch {
     }
     const keys = writes.map(({ key }) => key);
     this.#judge("peer-current", peerCurrent(look.hosts, this.#ledger, this.#completed, keys));
+  }
+
+  #newlyComplete(host: Watched, boot: string, to: number): readonly GuestVersion[] {
+    const ledger = this.#ledger.boot(boot);
+    if (ledger === null) return [];
+    if (host.boot !== boot) host.completed = 0;
+    host.boot = boot;
+    const writes: GuestVersion[] = [];
+    for (let number = host.completed + 1; number <= to; number += 1) {
+      const write = ledger.write(number);
+      if (write === undefined) continue;
+      writes.push(write);
+      const { key, index } = write;
+      this.#completed.set(key, Math.max(this.#completed.get(key) ?? 0, index));
+    }
+    host.completed = Math.max(host.completed, to);
+    return writes;
+  }
+
+  #forget(): void {
+    const hosts = this.#watched;
+    this.#ledger.forget({
+      writesAbove: (boot) => {
+        const completed = hosts.map((host) => (host.boot === boot ? host.completed : 0));
+        const reached = hosts.map(({ reach }) => reach.get(boot) ?? Number.MAX_SAFE_INTEGER);
+        return Math.min(Math.max(...completed), ...reached);
+      },
+      isHeld: (key, sum) => hosts.some(({ image }) => image.sum(key) === sum),
+    });
   }
 
   #compare(blocks: Iterable<BlockKey>): void {
@@ -235,13 +289,13 @@ class RuleWatch implements Watch {
 
   #find(name: string): Watched | null {
     if (this.#watched.length === 0) this.#lookNow();
-    return this.#watched.find((host) => host.name === name) ?? null;
+    for (const host of this.#watched) if (host.name === name) return host;
+    return null;
   }
 
   #refresh(name: string): Watched | null {
     const host = this.#find(name);
-    const found = this.#options.hosts().find((candidate) => candidate.name === name);
-    if (host !== null) host.peek = found?.core()?.peek() ?? null;
+    if (host !== null) host.peek = host.host.core()?.peek() ?? null;
     return host;
   }
 
@@ -251,16 +305,9 @@ class RuleWatch implements Watch {
       this.#watched = this.#options.hosts().map((host): Watched => {
         const { name, clock } = host;
         const image = createDiskImage(host.disk());
-        return {
-          name,
-          clock,
-          image,
-          peek: null,
-          reach: new Map(),
-          completed: 0,
-          boot: null,
-          isForeign: false,
-        };
+        const reach: Reach = new Map();
+        const nothing = { peek: null, reach, completed: 0, boot: null, isForeign: false };
+        return { host, name, clock, image, ...nothing };
       });
       const { now, record } = this.#options;
       const hosts = this.#watched;

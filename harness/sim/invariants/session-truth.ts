@@ -6,24 +6,20 @@
 
 import type { HostPeek } from "../../../node/core/host/host.ts";
 import type { Micros } from "../../record/types.ts";
-import { type Finding, type PairLook, peerIn } from "./look.ts";
+import { type Finding, type HostLook, type PairLook, peerIn } from "./look.ts";
 
 /** Since when each host's belief is wrong, and in which session. */
 export type Doubts = Map<string, { readonly session: string; readonly since: Micros }>;
 
+type Session = NonNullable<HostPeek["session"]>;
+
 /** @param graceUs the longest that a step may take */
 export function sessionTruth(look: PairLook, doubts: Doubts, graceUs: Micros): Finding {
-  for (const { name, peek } of look.hosts) {
-    const session = peek?.session ?? null;
-    const peer = peerIn(look, name)?.peek ?? null;
-    // With the session open at one end only, the other end's word is still under way, or none will come.
-    if (
-      session === null ||
-      peer === null ||
-      peer.session?.id !== session.id ||
-      agrees(session, peer)
-    ) {
-      doubts.delete(name);
+  for (const host of look.hosts) {
+    const { name } = host;
+    const session = doubtful(host, peerIn(look, name));
+    if (session === null) {
+      if (doubts.size > 0) doubts.delete(name);
       continue;
     }
     const doubt = doubts.get(name);
@@ -33,12 +29,25 @@ export function sessionTruth(look: PairLook, doubts: Doubts, graceUs: Micros): F
     }
     if (look.now - doubt.since <= graceUs) continue;
     const span = ((look.now - doubt.since) / 1_000).toFixed(0);
-    return `${name} believes for ${span} ms that its peer is ${session.peerRight}; its page says ${peer.page.right}`;
+    const said = peerIn(look, name)?.peek?.page.right ?? "nothing";
+    return `${name} believes for ${span} ms that its peer is ${session.peerRight}; its page says ${said}`;
   }
   return null;
 }
 
-function agrees(session: NonNullable<HostPeek["session"]>, peer: HostPeek): boolean {
-  const isRight = session.peerRight === peer.page.right || session.peerRight === peer.right;
-  return isRight && session.peerGen === (peer.page.gen?.id ?? null);
+/**
+ * The session in which the host's belief is wrong; null: none. With the session open at one end only, the other end's word is still
+ * under way, or none will come.
+ */
+function doubtful({ peek }: HostLook, peer: HostLook | null): Session | null {
+  const session = peek?.session ?? null;
+  const other = peer?.peek ?? null;
+  if (session === null || other === null || other.session?.id !== session.id) return null;
+  return agrees(session, other) ? null : session;
+}
+
+function agrees(session: Session, peer: HostPeek): boolean {
+  const { page } = peer;
+  const isRight = session.peerRight === page.right || session.peerRight === peer.right;
+  return isRight && session.peerGen === (page.gen?.id ?? null);
 }

@@ -55,9 +55,13 @@ export function decodeSlot(crc32: Crc32, magic: string, bytes: Uint8Array): Slot
   return { sequence: Number(view.getBigUint64(8, true)), json: new TextDecoder().decode(body) };
 }
 
-export function encodeApplied(crc32: Crc32, applied: AppliedSlot): Uint8Array {
-  const bytes = new Uint8Array(SECTOR_SIZE);
-  const view = new DataView(bytes.buffer);
+/** @param bytes a sector that held nothing but such records; it is returned */
+export function encodeApplied(
+  crc32: Crc32,
+  applied: AppliedSlot,
+  bytes: Uint8Array = new Uint8Array(SECTOR_SIZE),
+): Uint8Array {
+  const view = viewOf(bytes);
   putText(bytes, APPLIED_MAGIC);
   putCount(view, 8, applied.sequence);
   putId(bytes, 16, applied.boot);

@@ -78,6 +78,8 @@ interface OpenDisk {
   readonly layout: VmLayout;
   pageSequence: number;
   appliedSequence: number;
+  /** Holds the record while it is given to the disk. */
+  readonly appliedSector: Uint8Array;
   readonly volumes: ReadonlyMap<VolumeId, OpenVolume>;
 }
 
@@ -187,6 +189,7 @@ function load(
     layout,
     pageSequence: slot?.sequence ?? 0,
     appliedSequence: applied?.sequence ?? 0,
+    appliedSector: new Uint8Array(SECTOR_SIZE),
     volumes,
   };
   const verified = new Map(
@@ -294,7 +297,8 @@ function writeTouched(raw: DiskBytes, { layout, intents, dirty, sums }: OpenVolu
 function writeApplied({ raw, crc32 }: Medium, disk: OpenDisk, op: OpOf<"applied">): void {
   disk.appliedSequence += 1;
   const { boot, number } = op;
-  const bytes = encodeApplied(crc32, { sequence: disk.appliedSequence, boot, number });
+  const { appliedSequence: sequence, appliedSector } = disk;
+  const bytes = encodeApplied(crc32, { sequence, boot, number }, appliedSector);
   raw.write(turnOf(disk.layout.applied, disk.appliedSequence), bytes);
 }
 

@@ -69,8 +69,15 @@ export interface VmState {
   readonly taken: Set<SessionId>;
 }
 
+/** A note under way: reports are copies. */
+export interface Counted extends OutputsNote {
+  maxIntakeAtUs: number;
+  lastAtUs: number;
+  bytes: number;
+}
+
 interface Tally {
-  note: OutputsNote;
+  readonly note: Counted;
   isChanged: boolean;
 }
 

@@ -1,6 +1,5 @@
 /** Counts what hosts put out, for an observer: who let something out under which generation, and when its cause was taken in. */
-import type { OutputsNote } from "./contract.ts";
-import type { Arrival, Out, SwitchState } from "./state.ts";
+import type { Arrival, Counted, Out, SwitchState } from "./state.ts";
 
 /** What arrived on an own lan link, whosever session it is about: so each output is counted by one switch. */
 export function countOutput(state: SwitchState, { way, frame }: Arrival, nowUs: number): void {
@@ -9,7 +8,7 @@ export function countOutput(state: SwitchState, { way, frame }: Arrival, nowUs: 
   const key = [vm, vmBoot.id, gen.id, host].join("\n");
   const tally = state.tallies.get(key);
   if (tally === undefined) {
-    const note: OutputsNote = {
+    const note: Counted = {
       what: "outputs",
       vm,
       boot: vmBoot.id,
@@ -26,12 +25,9 @@ export function countOutput(state: SwitchState, { way, frame }: Arrival, nowUs: 
   }
   const { note } = tally;
   tally.isChanged = true;
-  tally.note = {
-    ...note,
-    maxIntakeAtUs: Math.max(note.maxIntakeAtUs, intakeAtUs),
-    lastAtUs: nowUs,
-    bytes: note.bytes + bytes.length,
-  };
+  note.maxIntakeAtUs = Math.max(note.maxIntakeAtUs, intakeAtUs);
+  note.lastAtUs = nowUs;
+  note.bytes += bytes.length;
 }
 
 /** Reports what changed since the last report. */
@@ -40,6 +36,6 @@ export function reportOutputs(state: SwitchState, nowUs: number, out: Out): void
   for (const tally of state.tallies.values()) {
     if (!tally.isChanged) continue;
     tally.isChanged = false;
-    out.push({ kind: "note", note: tally.note });
+    out.push({ kind: "note", note: { ...tally.note } });
   }
 }
