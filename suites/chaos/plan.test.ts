@@ -7,6 +7,7 @@ import t from "tap";
 import { loadScenario, scenarioNames } from "../../chaos/plan/catalogue.ts";
 import { parsePlan, planRun } from "../../chaos/plan/plan.ts";
 import { parseScenario } from "../../chaos/plan/scenario.ts";
+import { isFaultStep, type PlanStep } from "../../chaos/plan/steps.ts";
 import { HarnessError } from "../../harness/errors.ts";
 
 const GOOD = readFileSync("chaos/scenarios/level2/kill-active.yaml", "utf8");
@@ -24,7 +25,7 @@ function mistakeOf(text: string): string {
 }
 
 await t.test("every shipped scenario is whole, and its plans can be stored and read", (t) => {
-  t.same(scenarioNames(), ["level2/isolate-active", "level2/kill-active"]);
+  t.ok(scenarioNames().length >= 20, "they are found in every folder");
   for (const name of scenarioNames()) {
     const scenario = loadScenario(name);
     for (const bed of scenario.beds) {
@@ -81,6 +82,20 @@ await t.test("a mistake is reported with line and column", (t) => {
       /either `atMs` or `when`/,
     ],
     ["a budget that does not fit", "budget: inside", "budget: outside", /safety-only/],
+    ["an operator without a word", "fault: kill-host", "operator: resign", /operator: expected/],
+    ["an unknown wait", "atMs: { from: 0, to: 500 }", "when: { after: lunch }", /when.after: /],
+    [
+      "a step to come",
+      "atMs: { from: 0, to: 500 }",
+      "when: { after: healed, step: 2 }",
+      /before it/,
+    ],
+    [
+      "a percentage of nothing",
+      "atMs: { from: 0, to: 500 }",
+      "when: { after: calm, atPercent: 3 }",
+      /resync/,
+    ],
   ];
   for (const [what, from, to, expected] of table) {
     const lines = mistakeOf(GOOD.replace(from, to)).split("\n");
@@ -93,11 +108,36 @@ await t.test("a mistake is reported with line and column", (t) => {
   t.end();
 });
 
+await t.test("a seed draws every range of a step, each from a stream of its own", (t) => {
+  const two = loadScenario("level2/return-and-kill-other");
+  const plans = SEEDS.map((seed) => planRun(two, { seed, bed: "local" }));
+  const values = plans.map(({ steps }) => [steps[0]?.atMs, forMsOf(steps[0]), steps[1]?.when]);
+  const [at, span, plus] = [0, 1, 2].map((index) => {
+    return new Set(values.map((all) => JSON.stringify(all[index]))).size;
+  });
+  t.ok(
+    Math.min(at ?? 0, span ?? 0, plus ?? 0) > 80,
+    `instants ${at}, spans ${span}, waits ${plus}`,
+  );
+  t.ok(
+    plans.every(({ steps }) => Number(forMsOf(steps[0])) >= 200),
+    "inside the range",
+  );
+  t.match(plans[0]?.steps[1]?.when, { after: "duplex", plusMs: Number });
+  t.end();
+});
+
+function forMsOf(step: PlanStep | undefined): number | null {
+  return step !== undefined && isFaultStep(step) ? step.forMs : null;
+}
+
 await t.test("a missing field is reported at what should hold it", (t) => {
   t.match(
     mistakeOf(GOOD.replace("workload: reference\n", "")),
     /my\.yaml:\d+:\d+: workload: is missing/,
   );
+  const returning = GOOD.replace("fault: kill-host", "fault: restart-host");
+  t.match(mistakeOf(returning), /my\.yaml:\d+:\d+: steps\.0\.forMs: is missing/);
   t.match(mistakeOf(GOOD.replace("    on: active\n", "")), /steps\.0\.on: is missing/);
   t.end();
 });
