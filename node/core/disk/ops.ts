@@ -36,11 +36,13 @@ export interface DiskContents {
   readonly intents: ReadonlyMap<VolumeId, ReadonlySet<number>>;
   readonly dirty: ReadonlyMap<VolumeId, ReadonlySet<Lba>>;
   /**
-   * CRC-32 of what each block holds, by address; the reader may keep and change it. Where a power failure may have torn a write (extents whose
-   * intent bit is set; every extent of a copy in resync) it is computed from the bytes, elsewhere the checksum table's word counts.
+   * CRC-32 of the bytes of each block, by address; the reader may keep and change it. So a block that rotted shows as one that differs from the peer's.
    */
   readonly sums: ReadonlyMap<VolumeId, Uint32Array>;
-  /** Blocks there whose table entry does not match their bytes. */
+  /**
+   * Blocks whose table entry does not match their bytes, where a power failure may have torn a write: in extents whose intent bit is set, and
+   * anywhere in a copy in resync.
+   */
   readonly torn: readonly ReadBlock[];
 }
 

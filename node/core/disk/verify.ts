@@ -1,4 +1,4 @@
-/** What the blocks of a volume hold, by the checksum table or, where a power failure may have torn a write, by their bytes. */
+/** What the blocks of a volume hold, by their bytes: a copy is compared with its peer's by what is there, not by what the checksum table says. */
 import { BLOCK_SIZE, type Lba, ZERO_BLOCK_SUM } from "../units.ts";
 import type { VolumeLayout } from "./layout.ts";
 import type { ReadBlock } from "./ops.ts";
@@ -12,7 +12,7 @@ export interface VerifiedVolume {
   readonly torn: readonly ReadBlock[];
 }
 
-/** A block with an empty entry was never written, whatever its bytes are. One with a broken entry is what its bytes are. */
+/** A block with an empty entry was never written, whatever its bytes are. */
 export function verifyVolume(
   disk: { readonly read: (offset: number, length: number) => Uint8Array; readonly crc32: Crc32 },
   { volume, blocks, sums: table, data: start }: VolumeLayout,
@@ -25,10 +25,6 @@ export function verifyVolume(
   for (let lba = 0; lba < blocks; lba += 1) {
     const entry = entryAt(lba);
     if (entry.kind === "never-written") continue;
-    if (entry.kind === "written" && !isSuspect(lba)) {
-      sums[lba] = entry.sum;
-      continue;
-    }
     const bytes = read(start + BLOCK_SIZE * lba, BLOCK_SIZE);
     const sum = crc32(bytes);
     sums[lba] = sum;
