@@ -36,8 +36,10 @@ export function createCondition(when: When, context: WaitContext): () => boolean
     case "service":
       return () => isServed(rig.hosts());
     case "duplex": {
+      // What a step before the last one has broken may still be so; what the last one has broken may not have been noticed.
+      const wasWhole = isRedundant(rig.hosts(), topology);
       const isLost = saw(isLossOfDuplex);
-      return () => isLost() && isRedundant(rig.hosts(), topology);
+      return () => (!wasWhole || isLost()) && isRedundant(rig.hosts(), topology);
     }
     case "pre-elected":
       return () => isPreElected(rig.hosts());

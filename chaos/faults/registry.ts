@@ -80,7 +80,7 @@ export function describeFaults(): readonly { readonly fault: string; readonly su
 }
 
 /** @throws HarnessError BAD_SCENARIO for a target that does not exist */
-export function inject<Kind extends FaultKind>(
+export async function inject<Kind extends FaultKind>(
   spec: FaultSpec<Kind>,
   rig: Rig,
   context: FaultContext,

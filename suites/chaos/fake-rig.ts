@@ -2,18 +2,14 @@
  * A bed in memory with a clock of its own: a pair that takes over 200 ms after its active host was killed or hangs, whose host is redundant
  * again 300 ms after it came back, and clients that write a new key every 2 ms. It does exactly what it is told to do wrong.
  */
-import { join } from "node:path";
 import { HarnessError } from "../../harness/errors.ts";
-import { RUN_FILES } from "../../harness/record/run-folder.ts";
-import type { HistoryLine, Micros, RunEvent } from "../../harness/record/types.ts";
-import { type LineWriter, openHistory } from "../../harness/record/writer.ts";
+import type { Micros, RunEvent } from "../../harness/record/types.ts";
 import type {
   CutKind,
   Direction,
   DiskSource,
   HostView,
   LinkDelay,
-  LinkName,
   OperatorCommand,
   ProcessExit,
   Rig,
@@ -23,6 +19,8 @@ import type {
   WorkloadSpec,
 } from "../../harness/rig/rig.ts";
 import { buildDisk } from "../check/disk-builder.ts";
+import { type FakeLoad, startFakeLoad } from "./fake-load.ts";
+import { diskOf, HOSTS, LINKS } from "./fake-parts.ts";
 
 export interface Wrongs {
   /** The pair never gets duplex. */
@@ -71,7 +69,6 @@ export interface FakeRig extends Rig {
   readonly slowLinks: ReadonlyMap<string, LinkDelay>;
 }
 
-const PERIOD = 2_000;
 const TAKEOVER = 200_000;
 const REJOIN = 300_000;
 const WRITE = 1_000;
@@ -93,13 +90,10 @@ class Bed implements FakeRig {
   readonly #returning = new Map<string, Micros>();
   readonly #stopped = new Map<string, number>();
   readonly #delayed = new Map<string, number>();
-  #history: LineWriter<HistoryLine> | null = null;
+  #load: FakeLoad | null = null;
   #active: string;
   #takeoverAt: Micros | null = null;
   #now: Micros = 0;
-  #op = 0;
-  #underWay: { readonly op: number; readonly key: string; readonly at: Micros } | null = null;
-  readonly #acked: string[] = [];
 
   constructor(preferred: string, runDir: string, wrongs: Wrongs) {
     this.#wrongs = wrongs;
@@ -283,20 +277,17 @@ class Bed implements FakeRig {
     return Promise.resolve(this.#now);
   }
 
-  startWorkload(spec: WorkloadSpec): Promise<Workload> {
+  startWorkload({ seed }: WorkloadSpec): Promise<Workload> {
     this.calls.push("workload");
-    const history = openHistory(join(this.#runDir, RUN_FILES.history));
-    this.#history = history;
-    history.write({ type: "header", schema: 1, scenario: "fake", seed: spec.seed });
-    history.write({ type: "phase", at: this.#now, phase: "warm-up" });
-    return Promise.resolve({
-      phase: (phase) => {
-        history.write({ type: "phase", at: this.#now, phase });
-        return Promise.resolve();
-      },
-      inFlightWrites: () => (this.#underWay === null ? 0 : 1),
-      finish: () => this.#finish(history),
+    const { losesWrite = false, idle = false } = this.#wrongs;
+    const load = startFakeLoad({
+      ...{ runDir: this.#runDir, seed, losesWrite, idle },
+      now: () => this.#now,
+      isServed: () => this.#isServed(),
+      onFinish: () => this.calls.push("finish"),
     });
+    this.#load = load;
+    return Promise.resolve(load);
   }
 
   quiesce(): Promise<void> {
@@ -326,7 +317,7 @@ class Bed implements FakeRig {
 
   teardown(): Promise<readonly string[]> {
     this.calls.push("teardown");
-    this.#history?.close();
+    this.#load?.close();
     if (this.#wrongs.teardownThrows === true) return Promise.reject(new Error("teardown failed"));
     const { leaves } = this.#wrongs;
     return Promise.resolve(leaves === undefined ? [] : [leaves]);
@@ -343,34 +334,11 @@ class Bed implements FakeRig {
     }
     if (this.#wrongs.neverRejoins !== true) this.#rejoin();
     if (this.#takeoverAt !== null && this.#now >= this.#takeoverAt) this.#takeOver();
-    if (this.#history !== null) this.#load(this.#history);
-  }
-
-  /** A write begins at every even millisecond and ends at the next one. */
-  #load(history: LineWriter<HistoryLine>): void {
+    if (this.#load === null) return;
     if (this.#wrongs.breaksRule === true && this.#now > 1_000_000) {
       throw Object.assign(new Error("a rule of the core"), { name: "InvariantViolation" });
     }
-    const write = this.#underWay;
-    if (write !== null) {
-      this.#underWay = null;
-      const { op } = write;
-      if (this.#isServed()) {
-        history.write({ type: "ok", at: this.#now, process: op, op, value: null });
-        this.#acked.push(write.key);
-      } else history.write({ type: "info", at: this.#now, process: op, op, error: "closed" });
-      return;
-    }
-    if (this.#now % PERIOD !== 0) return;
-    this.#op += 1;
-    const [op, key] = [this.#op, `p:${this.#op}`];
-    const value = `v${op}`;
-    const role = "probe";
-    history.write({ type: "invoke", at: this.#now, process: op, op, f: "write", key, value, role });
-    if (this.#wrongs.idle === true) {
-      history.write({ type: "ok", at: this.#now, process: op, op, value: null });
-      this.#acked.push(key);
-    } else this.#underWay = { op, key, at: this.#now };
+    this.#load.tick();
   }
 
   /** A third of the way after each 100 ms. */
@@ -411,55 +379,9 @@ class Bed implements FakeRig {
     this.#say("switch s1", "outputs", { boot: `boot ${host}`, gen, n, host, ...counts });
   }
 
-  #finish(history: LineWriter<HistoryLine>): Promise<void> {
-    this.calls.push("finish");
-    this.#underWay = null;
-    history.write({ type: "phase", at: this.#now, phase: "final-reads" });
-    const lost = this.#wrongs.losesWrite === true ? this.#acked[10] : undefined;
-    for (const key of this.#acked) {
-      this.#op += 1;
-      const common = { at: this.#now, process: 0, op: this.#op };
-      const role = "readback";
-      history.write({ type: "invoke", ...common, f: "read", key, value: null, role });
-      const value = key === lost ? null : `v${key.slice(2)}`;
-      history.write({ type: "ok", ...common, value });
-    }
-    history.write({ type: "phase", at: this.#now, phase: "end" });
-    history.close();
-    this.#history = null;
-    return Promise.resolve();
-  }
-
   #say(source: string, what: string, fields: Readonly<Record<string, unknown>>): void {
     this.#log.push({ ...fields, at: this.#now, source, what });
   }
-}
-
-const HOSTS = ["a", "b"];
-
-const LINKS: readonly LinkName[] = [
-  ["a", "b", "alink0"],
-  ["a", "b", "alink1"],
-  ["b", "a", "mgmt"],
-  ["a", "q1", "quorum"],
-  ["b", "q1", "quorum"],
-  ["a", "s1", "lan"],
-  ["b", "s1", "lan"],
-].map(([dialler = "", listener = "", channel = ""]) => {
-  return { id: `${dialler}>${listener}/${channel}`, dialler, listener, channel };
-});
-
-function diskOf(host: string, bytes: Buffer): DiskSource {
-  return {
-    host,
-    size: bytes.length,
-    read(offset, length) {
-      const read = Buffer.alloc(length);
-      bytes.copy(read, 0, offset, Math.min(bytes.length, offset + length));
-      return read;
-    },
-    close: () => undefined,
-  };
 }
 
 export function createFakeRig(preferred: string, runDir: string, wrongs: Wrongs): FakeRig {

@@ -348,6 +348,19 @@ const CONSEQUENCES: readonly [title: string, what: object, one: HelloView, two: 
     open("b"),
   ],
   [
+    "to a standby that has restarted it does not: the runner's copy stays (a warm extent may hide an image put back)",
+    { kind: "par", equalise: "a", silent: [] },
+    view(
+      "a",
+      {
+        ...open("a").page,
+        peer: { gen: g2, right: "open", copy: "in-sync", starts: 1, startId: "x" },
+      },
+      { ...DIFFERS, running: true, intents: [{ volume: 0, extents: [0] }] },
+    ),
+    view("b", { ...open("b").page, starts: 2, startId: "y", lastStartId: "x" }),
+  ],
+  [
     "a difference outside them is silent, and the runner's copy stays",
     { kind: "par", equalise: "b", silent: [{ volume: 0, extents: [0] }] },
     open("a", DIFFERS),

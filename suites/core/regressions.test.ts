@@ -320,6 +320,22 @@ await t.test("a rotten block found at a boot at par is taken from the peer", (t)
   t.end();
 });
 
+await t.test("a host whose claims are refused still meets its peer", (t) => {
+  // 1. All ways close; `b` suspects `a` and is refused again and again, since `a` holds the grant. 2. The ways open. Each refusal put the next hello off by a
+  // second, and a claim is repeated every 100 ms: the hosts never met.
+  const world = written();
+  at(world, 2_000, () => {
+    for (const way of WAYS) close(world, way);
+  });
+  runTo(world, 3_000);
+  const claims = world.notes.flatMap(({ note }) => (note.what === "claim" ? [note.state] : []));
+  t.ok(claims.includes("refused"), "somebody was refused");
+  at(world, 3_000, () => openAll(world));
+  runTo(world, 6_000);
+  isAtPar(t, world);
+  t.end();
+});
+
 await t.test("intents are cleared though the word that both copies are equal was lost", (t) => {
   // 1. The last `clean-to` is lost with alink0. 2. The next session opens over alink1, and no write follows. The runner remembered that it had
   // said so and never said it again; the standby kept its bits, and a restart of both then found copies that may differ (4.3).

@@ -167,36 +167,36 @@ function follow(host: HostState, then: AfterPage): void {
       becomePar(host, openSessionOf(host, then.session));
       settle(host);
       return;
-    case "say-paired": {
-      const session = openSessionOf(host, then.session);
-      if (session !== null)
-        sendStream(
-          host,
-          session,
-          { kind: "paired", gen: present(host) },
-          host.page.parent?.id ?? null,
-        );
-      becomePar(host, session);
+    case "say-paired":
+    case "say-ceded":
+    case "say-armed":
+      answer(host, then);
       return;
-    }
-    case "say-ceded": {
-      host.mustRearm = false;
-      const session = openSessionOf(host, then.session);
-      if (session !== null) {
-        session.peerRight = "elected";
-        session.peerGenNow = present(host);
-        sendStream(host, session, { kind: "ceded", gen: present(host) }, then.from);
-      }
-      return;
-    }
-    case "say-armed": {
-      host.mustRearm = false;
-      host.arbiterUnseenSince = null;
-      const session = openSessionOf(host, then.session);
-      if (session !== null) sendArmed(host, session);
-      return;
-    }
   }
+}
+
+/** A step of the pair is durable here: the peer may know. */
+function answer(
+  host: HostState,
+  then: AfterPage & { kind: "say-paired" | "say-ceded" | "say-armed" },
+): void {
+  const session = openSessionOf(host, then.session);
+  if (then.kind === "say-paired") {
+    const parent = host.page.parent?.id ?? null;
+    if (session !== null) sendStream(host, session, { kind: "paired", gen: present(host) }, parent);
+    becomePar(host, session);
+    return;
+  }
+  host.mustRearm = false;
+  if (then.kind === "say-armed") {
+    host.arbiterUnseenSince = null;
+    if (session !== null) sendArmed(host, session);
+    return;
+  }
+  if (session === null) return;
+  session.peerRight = "elected";
+  session.peerGenNow = present(host);
+  sendStream(host, session, { kind: "ceded", gen: present(host) }, then.from);
 }
 
 function noteDone(host: HostState, op: "resolve" | "force-boot", why: string): void {

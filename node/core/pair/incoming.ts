@@ -3,7 +3,7 @@ import { takeFetched } from "../host/boot.ts";
 import { emit, expectRead, mark } from "../host/context.ts";
 import { peerDiskDead } from "../host/dead-disk.ts";
 import type { HostState, OpenSession, PathState } from "../host/state.ts";
-import { unreachable } from "../invariant.ts";
+import type { RandomId } from "../identity.ts";
 import { takeMirrored, takeWrote } from "../mirror/mirror.ts";
 import { takeCopied, takeReady, takeSums } from "../resync/source.ts";
 import { takeCopy, takeMerged } from "../resync/target.ts";
@@ -28,93 +28,63 @@ export function takePeerFrame(host: HostState, id: PathId, conn: number, frame: 
     return;
   }
   const session = acceptFrame(host, path, frame);
-  if (session !== null) take(host, session, path, frame);
+  if (session === null) return;
+  // The kind of a body says which taker is its own.
+  const taker = TAKERS[frame.body.kind] as (host: HostState, body: PeerBody, by: Arrived) => void;
+  taker(host, frame.body, { session, path, from: frame.from });
 }
 
-function take(host: HostState, session: OpenSession, path: PathState, frame: PeerFrame): void {
-  const { body, from } = frame;
-  switch (body.kind) {
-    case "hello":
-    case "opened":
-      return;
-    case "beat":
-      takeBeat(host, session, path, body);
-      return;
-    case "beat-ok":
-      takeBeatOk(host, session, body);
-      return;
-    case "write":
-      takeMirrored(host, body.write);
-      return;
-    case "wrote":
-      takeWrote(host, body);
-      return;
-    case "clean-to":
-      host.mirror.cleanTo = Math.max(host.mirror.cleanTo, body.number);
-      return;
-    case "cede":
-      takeCede(host, session, body, from);
-      return;
-    case "ceded":
-      takeCeded(host, session, body, from);
-      return;
-    case "pair":
-      takePair(host, session, body, from);
-      return;
-    case "paired":
-      takePaired(host, session, body, from);
-      return;
-    case "armed":
-      takeArmed(host, session, body, from);
-      return;
-    case "ready":
-      takeReady(host, session, body);
-      return;
-    case "merged":
-      takeMerged(host, session, body);
-      return;
-    case "sums":
-      takeSums(host, session, body);
-      return;
-    case "copy":
-      takeCopy(host, session, body);
-      return;
-    case "copied":
-      takeCopied(host, session, body);
-      return;
-    case "discard":
-      takeDiscard(host, session);
-      return;
-    case "maps":
-      takeMaps(host, session, body);
-      return;
-    case "mapped":
-      takeMapped(host, session, body);
-      return;
-    case "fetch":
-      fetchFor(host, session, body);
-      return;
-    case "fetched":
-      takeFetched(host, body.volume, body.lba, body.block);
-      return;
-    case "handover":
-      takeHandover(host, session, body.vmBoot);
-      return;
-    case "disk-dead":
-      peerDiskDead(host);
-      return;
-    case "leave":
-      session.isLeaving = true;
-      return;
-    case "bye":
-      peerLeft(host, session);
-      closeSession(host, `the peer said bye: ${body.reason}`);
-      host.helloAt = host.now;
-      return;
-    default:
-      unreachable(body);
-  }
+interface Arrived {
+  readonly session: OpenSession;
+  readonly path: PathState;
+  /** The sender's generation when it sent. */
+  readonly from: RandomId | null;
 }
+
+type BodyOf<Kind extends PeerBody["kind"]> = Extract<PeerBody, { readonly kind: Kind }>;
+type Takers = {
+  readonly [Kind in Exclude<PeerBody["kind"], "hello">]: (
+    host: HostState,
+    body: BodyOf<Kind>,
+    arrived: Arrived,
+  ) => void;
+};
+
+const TAKERS: Takers = {
+  opened: () => undefined,
+  beat: (host, body, { session, path }) => takeBeat(host, session, path, body),
+  "beat-ok": (host, body, { session }) => takeBeatOk(host, session, body),
+  write: (host, body) => takeMirrored(host, body.write),
+  wrote: (host, body) => takeWrote(host, body),
+  "clean-to": ({ mirror }, { number }) => {
+    mirror.cleanTo = Math.max(mirror.cleanTo, number);
+  },
+  cede: (host, body, { session, from }) => takeCede(host, session, body, from),
+  ceded: (host, body, { session, from }) => takeCeded(host, session, body, from),
+  pair: (host, body, { session, from }) => takePair(host, session, body, from),
+  paired: (host, body, { session, from }) => takePaired(host, session, body, from),
+  armed: (host, body, { session, from }) => takeArmed(host, session, body, from),
+  ready: (host, body, { session }) => takeReady(host, session, body),
+  merged: (host, body, { session }) => takeMerged(host, session, body),
+  sums: (host, body, { session }) => takeSums(host, session, body),
+  copy: (host, body, { session }) => takeCopy(host, session, body),
+  copied: (host, body, { session }) => takeCopied(host, session, body),
+  discard: (host, _, { session }) => takeDiscard(host, session),
+  maps: (host, body, { session }) => takeMaps(host, session, body),
+  mapped: (host, body, { session }) => takeMapped(host, session, body),
+  fetch: (host, body, { session }) => fetchFor(host, session, body),
+  fetched: (host, { volume, lba, block }) => takeFetched(host, volume, lba, block),
+  handover: (host, { vmBoot }, { session }) => takeHandover(host, session, vmBoot),
+  "disk-dead": (host) => peerDiskDead(host),
+  leave: (_, __, { session }) => {
+    session.isLeaving = true;
+  },
+  bye: (host, { reason }, { session }) => {
+    peerLeft(host, session);
+    closeSession(host, `the peer said bye: ${reason}`);
+    host.helloAt = host.now;
+  },
+};
 
 function fetchFor(
   host: HostState,

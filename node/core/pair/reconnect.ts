@@ -323,7 +323,9 @@ function compared(
   const par = { kind: "par", row, isRearmDue, silent: outside } as const;
   const runner = [low, high].find((view) => view.running);
   if (runner !== undefined) {
-    return { ...par, equalise: outside.length > 0 ? runner.host : null };
+    const standby = runner === low ? high : low;
+    const isUntold = inside > 0 && hasRestarted(runner, standby);
+    return { ...par, equalise: outside.length > 0 || isUntold ? runner.host : null };
   }
   if (inside === 0 && outside.length === 0) return { ...par, equalise: null };
   const source = by.first ?? newer(low, high);
@@ -338,6 +340,15 @@ function compared(
   }
   // Either copy will do: what differs was never acknowledged.
   return { ...par, equalise: low.protect === high.protect || low.protect ? low.host : high.host };
+}
+
+/**
+ * What the runner sends again is what the standby never answered for. After a restart nobody knows whether its disk still holds what it did answer
+ * for: an image put back since its last start lacks writes that lie in extents which are still warm.
+ */
+function hasRestarted(runner: HelloView, standby: HelloView): boolean {
+  const memory = runner.page.peer;
+  return memory !== null && memory.startId !== standby.page.startId;
 }
 
 /** The copy of the newer boot, or with more of its writes; null: they cannot be told apart. */
