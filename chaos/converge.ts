@@ -57,8 +57,7 @@ export async function waitForConvergence(
     case "service": {
       // Served, and still served a while later: a service that falls over at once was not back.
       const spanUs = workload.afterServiceMs * 1_000;
-      const reached = await waitToLast(() => isServed(rig.hosts()), spanUs, { rig, deadline });
-      return reached === null ? null : rig.now();
+      return waitToLast(() => isServed(rig.hosts()), spanUs, { rig, deadline });
     }
     case "safety-only":
       await rig.until(rig.now() + SETTLE_US);
@@ -68,7 +67,7 @@ export async function waitForConvergence(
   }
 }
 
-/** When the condition came true, once it has held for `spanUs`; it must come before the deadline. Null: it did not. */
+/** When the condition has held for `spanUs`; it must come true before the deadline. Null: it did not. */
 async function waitToLast(
   condition: () => boolean,
   spanUs: Micros,
@@ -76,8 +75,7 @@ async function waitToLast(
 ): Promise<Micros | null> {
   for (;;) {
     if (!(await rig.waitFor(condition, deadline))) return null;
-    const at = rig.now();
-    if (!(await rig.waitFor(() => !condition(), at + spanUs))) return at;
+    if (!(await rig.waitFor(() => !condition(), rig.now() + spanUs))) return rig.now();
   }
 }
 
