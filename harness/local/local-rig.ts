@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { invariant } from "../../node/core/invariant.ts";
 import { HarnessError } from "../errors.ts";
 import { waitForEnd } from "../process/child.ts";
@@ -187,8 +187,8 @@ export class LocalRig implements Rig {
         hint: "Kill it first.",
       });
     }
-    const count = await countDifferent(path, image);
-    rmSync(path);
+    const count = await countDifferent(existsSync(path) ? path : null, image);
+    rmSync(path, { force: true });
     if (image !== null) await copySparse(image, path);
     return count;
   }

@@ -7,40 +7,27 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { listeningIn } from "../../harness/local/leftovers.ts";
-import { type LocalOptions, startLocal } from "../../harness/local/start-local.ts";
+import { startLocal } from "../../harness/local/start-local.ts";
 import { type Child, spawnChild } from "../../harness/process/child.ts";
 import { readLines } from "../../harness/process/lines.ts";
 import { findProxy } from "../../harness/proxy/find-proxy.ts";
-import type { ClusterSpec, Rig, WorkloadSpec } from "../../harness/rig/rig.ts";
+import type { Rig, WorkloadSpec } from "../../harness/rig/rig.ts";
 import { eventually } from "./echo.ts";
+import {
+  clusterOf,
+  FIXTURES,
+  LINKS,
+  optionsFor,
+  optionsOf,
+  processesWith,
+  SECOND,
+  SPEC,
+  start,
+} from "./fake-bed.ts";
 
 // The first run ever builds the proxy.
 t.setTimeout(240_000);
 await findProxy({ env: process.env, onProgress: (line) => t.comment(line) });
-
-const FIXTURES = join(import.meta.dirname, "fixtures");
-const SPEC: ClusterSpec = {
-  seed: 1,
-  quorum: "one",
-  switches: "one",
-  confirmAfterRestart: false,
-  preferred: "a",
-  memoryPages: 64,
-  volumeBlocks: 64,
-  peerLoss: "preferred",
-  bootDelayMs: 0,
-  linkDelayMs: 0,
-};
-const LINKS = ["a>b/alink0", "a>b/alink1", "b>a/mgmt"];
-const SECOND = 1_000_000;
-
-const fake = (mode: string): readonly string[] => {
-  return [process.execPath, join(FIXTURES, "fake-process.js"), mode];
-};
-
-function optionsFor(t: Test, hostMode = "ready"): LocalOptions {
-  return optionsOf(t.testdir({}), hostMode);
-}
 
 /** With a workload that stands in for the clients. */
 async function startWithWorkload(t: Test, mode: string): Promise<{ rig: Rig; runDir: string }> {
@@ -51,40 +38,6 @@ async function startWithWorkload(t: Test, mode: string): Promise<{ rig: Rig; run
   t.teardown(() => rig.teardown());
   return { rig, runDir: options.runDir };
 }
-
-function optionsOf(runDir: string, hostMode = "ready"): LocalOptions {
-  return {
-    runDir,
-    scenario: "none",
-    env: process.env,
-    commands: { host: fake(hostMode), quorum: fake("ready"), switch: fake("ready") },
-  };
-}
-
-/** Ends the rig after the test, whatever came of it. */
-async function start(t: Test, spec: Partial<ClusterSpec> = {}, hostMode = "ready"): Promise<Rig> {
-  const rig = await startLocal({ ...SPEC, ...spec }, optionsFor(t, hostMode));
-  t.teardown(() => rig.teardown());
-  return rig;
-}
-
-/** Numbers of living processes whose command line contains `text`. */
-function processesWith(text: string): readonly string[] {
-  return readdirSync("/proc").filter((pid) => {
-    if (!/^\d+$/.test(pid)) return false;
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(text);
-    } catch {
-      // It ended between the two calls.
-      return false;
-    }
-  });
-}
-
-const clusterOf = (runDir: string): number => {
-  const file: unknown = JSON.parse(readFileSync(join(runDir, ".private", "a.json"), "utf8"));
-  return Number(/"address":"127\.(\d+)\./.exec(JSON.stringify(file))?.[1]);
-};
 
 await t.test("a bed comes up, tells what its hosts said, and leaves nothing", async (t) => {
   const options = optionsFor(t);
@@ -330,7 +283,7 @@ async function leavesNothing(runDir: string, cluster: number): Promise<boolean> 
   return eventually(isGone, 2_000);
 }
 
-for (const end of ["stay", "exit", "throw"]) {
+for (const end of ["stay", "pause", "exit", "throw"]) {
   await t.test(
     `nothing is left 2 s after a harness ended without a teardown: ${end}`,
     async (t) => {
@@ -339,7 +292,7 @@ for (const end of ["stay", "exit", "throw"]) {
       const { child, lines } = await startHarness(t, runDir, end);
       t.ok(await eventually(() => existsSync(join(runDir, ".private", "s1.json")), 10_000));
       const cluster = clusterOf(runDir);
-      if (end === "stay") {
+      if (end === "stay" || end === "pause") {
         t.ok(await eventually(() => lines.length > 0, 10_000), "it is up");
         t.ok(listeningIn(cluster).length > 10, "ports are open");
         // Four processes, the proxy's watcher, the harness.
