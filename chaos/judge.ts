@@ -1,45 +1,39 @@
 /** What a run amounts to: every checker that the plan asks for, and what must be true of any run before its verdict counts. */
-import type { DivergenceFigures } from "../harness/check/divergence.ts";
 import { checkDurability, type DurabilityFigures } from "../harness/check/durability.ts";
 import { checkInvariants, INVARIANT_STATUS } from "../harness/check/invariants.ts";
-import { checkLinearizability } from "../harness/check/linearizability.ts";
+import { judgeLinearizability } from "../harness/check/linearizability.ts";
 import { checkOneRunner } from "../harness/check/one-runner.ts";
 import { countOperations, type Operation, operationsOf } from "../harness/check/operations.ts";
 import { checkRecovery, type RecoveryFigures } from "../harness/check/recovery.ts";
+import { findSplit, solePeriods } from "../harness/check/sole-periods.ts";
+import { checkSplitBrain, type SplitBrainFigures } from "../harness/check/split-brain.ts";
+import {
+  durabilityBySide,
+  linearizabilityBySide,
+  probedSide,
+} from "../harness/check/split-judge.ts";
+import { splitSides } from "../harness/check/split-sides.ts";
 import { composeVerdict, type Guarded, guardChecker } from "../harness/check/verdict.ts";
-import type {
-  CheckResult,
-  HistoryLine,
-  Micros,
-  RunEvent,
-  VerdictDocument,
-} from "../harness/record/types.ts";
+import type { CheckResult, Micros, RunEvent, VerdictDocument } from "../harness/record/types.ts";
 import type { ProcessExit } from "../harness/rig/rig.ts";
+import { type Evidence, exitsOf } from "./evidence.ts";
 import { checkExpectations } from "./expectations.ts";
 import type { Plan } from "./plan/plan.ts";
 import type { CheckName } from "./plan/scenario.ts";
 import { isFaultStep, nameOfStep } from "./plan/steps.ts";
-import type { InjectedFault, MissedStep } from "./timeline.ts";
+import type { MissedStep } from "./timeline.ts";
 import { isOwed } from "./waits.ts";
-
-/** What the checkers are given. */
-export interface Evidence {
-  readonly plan: Plan;
-  readonly lines: readonly HistoryLine[];
-  readonly events: readonly RunEvent[];
-  readonly exits: readonly ProcessExit[];
-  readonly injected: readonly InjectedFault[];
-  /** Null: every step was taken, or none. */
-  readonly missed: MissedStep | null;
-  /** Null: not before the deadline. */
-  readonly convergedAt: Micros | null;
-  /** Null: the disks were not looked at. */
-  readonly audit: Guarded<DivergenceFigures> | null;
-}
 
 type Judged = Pick<
   VerdictDocument,
-  "verdict" | "checks" | "recovery" | "operations" | "lost" | "divergence" | "availability"
+  | "verdict"
+  | "checks"
+  | "recovery"
+  | "operations"
+  | "lost"
+  | "divergence"
+  | "splitBrain"
+  | "availability"
 >;
 
 /** Judges a run that went to its end. */
@@ -51,25 +45,15 @@ export function judge(evidence: Evidence): Judged {
     return { operations, check: { name: "history", verdict: "pass", why } as const };
   });
   const operations = read.figures?.operations ?? [];
-  const durability = guardChecker("durability", () => checkDurability(operations, events));
-  const recovery = guardChecker("recovery", () =>
-    checkRecovery(
-      { lines, operations, events },
-      {
-        convergedAt: evidence.convergedAt,
-        probePeriodUs: plan.workload.probePeriodMs * 1_000,
-        isServiceOwed: plan.budget === "inside",
-      },
-    ),
-  );
-  const run = { durability, recovery, audit };
+  const run = runCheckers(evidence, operations);
+  const recovery = run.recovery.figures?.recovery ?? [];
   const asked = plan.checks.map((name) => checkOf(name, evidence, run));
   const expected = checkExpectations({
     bed: plan.bed,
     expect: plan.expect,
     events,
     faults: evidence.injected,
-    recovery: recovery.figures?.recovery ?? [],
+    recovery,
   });
   const premises = [
     ...expected,
@@ -83,25 +67,64 @@ export function judge(evidence: Evidence): Judged {
   return {
     verdict: composeVerdict(checks),
     checks,
-    recovery: recovery.figures?.recovery ?? [],
+    recovery,
     operations: countOperations(operations),
-    lost: durability.figures?.lost ?? NOTHING_LOST,
-    divergence: audit?.figures?.divergence ?? NO_DIVERGENCE,
-    availability: recovery.figures?.availability ?? null,
+    lost: run.durability.figures?.lost ?? NOTHING_LOST,
+    divergence: audit?.found?.divergence ?? NO_DIVERGENCE,
+    ...(isSplitExpected(plan) ? { splitBrain: run.split.figures?.splitBrain ?? null } : {}),
+    availability: run.recovery.figures?.availability ?? null,
   };
+}
+
+/** A scenario that asks for this check expects two hosts to go on alone; the other checks then judge each side by itself. */
+export function isSplitExpected({ checks }: Pick<Plan, "checks">): boolean {
+  return checks.includes("split-brain");
+}
+
+/** What every check of a run draws on. */
+interface Checked {
+  readonly operations: readonly Operation[];
+  readonly split: Guarded<SplitBrainFigures & { readonly sides: Sides | null }>;
+  readonly durability: Guarded<DurabilityFigures>;
+  readonly recovery: Guarded<RecoveryFigures>;
+}
+
+type Sides = ReturnType<typeof splitSides>;
+
+function runCheckers(evidence: Evidence, operations: readonly Operation[]): Checked {
+  const { plan, lines, events, audit } = evidence;
+  const split = guardChecker("split-brain", () => {
+    const found = isSplitExpected(plan) ? findSplit(solePeriods(events)) : null;
+    const sides = found === null ? null : splitSides(operations, events, found);
+    const seen = { split: found, sides: sides ?? [], events, audit: audit?.found ?? null };
+    return { ...checkSplitBrain(seen), sides };
+  });
+  const sides = split.figures?.sides ?? null;
+  const durability = guardChecker("durability", () =>
+    sides === null ? checkDurability(operations, events) : durabilityBySide(sides, events),
+  );
+  const probed = sides === null ? operations : probedSide(sides);
+  const recovery = guardChecker("recovery", () =>
+    checkRecovery(
+      { lines, operations: probed, events },
+      {
+        convergedAt: evidence.convergedAt,
+        probePeriodUs: plan.workload.probePeriodMs * 1_000,
+        isServiceOwed: plan.budget === "inside",
+      },
+    ),
+  );
+  return { operations, split, durability, recovery };
 }
 
 /**
  * Judges a run that its rig could not bring to its end: only what the system under test did wrong by its own account counts, for that may
  * be what stopped the rig. Null: nothing of the kind.
  */
-export function judgeUnfinished(
-  events: readonly RunEvent[],
-  exits: readonly ProcessExit[],
-): Judged | null {
+export function judgeUnfinished(events: readonly RunEvent[]): Judged | null {
   const checks = [
     guardChecker("invariants", () => ({ check: checkInvariants(events) })).check,
-    checkProcesses(exits),
+    checkProcesses(exitsOf(events)),
   ].filter(({ verdict }) => verdict === "fail");
   return checks.length === 0 ? null : { ...NOTHING_JUDGED, verdict: "fail", checks };
 }
@@ -123,28 +146,28 @@ export const NOTHING_JUDGED: Omit<Judged, "verdict"> = {
   availability: null,
 };
 
-function checkOf(
-  name: CheckName,
-  { lines, events }: Evidence,
-  run: {
-    readonly durability: Guarded<DurabilityFigures>;
-    readonly recovery: Guarded<RecoveryFigures>;
-    readonly audit: Guarded<DivergenceFigures> | null;
-  },
-): CheckResult {
+function checkOf(name: CheckName, { plan, events, audit }: Evidence, run: Checked): CheckResult {
   switch (name) {
-    case "linearizability":
-      return guardChecker(name, () => checkLinearizability(lines)).check;
+    case "linearizability": {
+      const sides = run.split.figures?.sides ?? null;
+      return guardChecker(name, () =>
+        sides === null ? judgeLinearizability(run.operations) : linearizabilityBySide(sides),
+      ).check;
+    }
     case "durability":
       return run.durability.check;
     case "divergence":
-      return run.audit?.check ?? { name, verdict: "unknown", why: "the disks were not read" };
-    case "one-runner":
-      return guardChecker(name, () => checkOneRunner(events)).check;
+      return audit?.check ?? { name, verdict: "unknown", why: "the disks were not read" };
+    case "one-runner": {
+      const options = { isSplitExpected: isSplitExpected(plan) };
+      return guardChecker(name, () => checkOneRunner(events, options)).check;
+    }
     case "invariants":
       return guardChecker(name, () => ({ check: checkInvariants(events) })).check;
     case "recovery":
       return run.recovery.check;
+    case "split-brain":
+      return run.split.check;
     default:
       return unreachable(name);
   }

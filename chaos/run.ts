@@ -3,6 +3,7 @@
  * the first moment, and whatever goes wrong, the bed is torn down and a verdict stands in it.
  */
 import { existsSync } from "node:fs";
+import { AUDIT, auditFields } from "../harness/check/audit-event.ts";
 import { auditDisks, type DivergenceFigures } from "../harness/check/divergence.ts";
 import { type Guarded, guardChecker } from "../harness/check/verdict.ts";
 import { HarnessError } from "../harness/errors.ts";
@@ -10,11 +11,12 @@ import { readHistory } from "../harness/record/reader.ts";
 import type { HistoryLine, Micros, VerdictDocument } from "../harness/record/types.ts";
 import type { ClusterSpec, DiskSource, Rig } from "../harness/rig/rig.ts";
 import { describeViews, isRedundant, waitForConvergence } from "./converge.ts";
+import { evidenceOf } from "./evidence.ts";
 import { Interrupted, interruptibleRig } from "./interruptible-rig.ts";
-import { judge, judgeUnfinished, NOTHING_JUDGED } from "./judge.ts";
+import { isSplitExpected, judge, judgeUnfinished, NOTHING_JUDGED } from "./judge.ts";
 import type { Plan } from "./plan/plan.ts";
 import { openRunRecord, type RunRecord } from "./run-record.ts";
-import { createTimeline, type InjectedFault, type MissedStep, type Timeline } from "./timeline.ts";
+import { createTimeline, type Timeline } from "./timeline.ts";
 
 /** From the bed's start to a redundant pair. Unit: microseconds. */
 const DUPLEX_WITHIN_US = 10_000_000;
@@ -70,25 +72,18 @@ export async function runScenario(plan: Plan, options: RunOptions): Promise<RunO
 /** What a run came to, however far it got. */
 interface Performed {
   readonly rig: Rig | null;
-  readonly injected: readonly InjectedFault[];
-  readonly missed: MissedStep | null;
-  /** Null: it did not get there. */
-  readonly finished: Finished | null;
+  /** It got as far as its audit. */
+  readonly isFinished: boolean;
   readonly lines: readonly HistoryLine[];
   /** What kept it from its end, or from ending everything. */
   readonly failure: unknown;
-}
-
-interface Finished {
-  readonly convergedAt: Micros | null;
-  readonly audit: Guarded<DivergenceFigures>;
 }
 
 async function perform(plan: Plan, record: RunRecord, options: RunOptions): Promise<Performed> {
   const { onProgress, startBed, signal } = options;
   let rig: Rig | null = null;
   let timeline: Timeline | null = null;
-  let finished: Finished | null = null;
+  let isFinished = false;
   let failure: unknown = null;
   try {
     const { folder: runDir } = record;
@@ -96,16 +91,16 @@ async function perform(plan: Plan, record: RunRecord, options: RunOptions): Prom
     record.follow(rig.events.bind(rig));
     const driven = signal === undefined ? rig : interruptibleRig(rig, signal);
     timeline = createTimeline(driven, plan, onProgress);
-    finished = await drive(plan, { rig: driven, timeline, onProgress });
+    await drive(plan, { rig: driven, timeline, onProgress });
+    isFinished = true;
   } catch (error: unknown) {
     failure = error;
   }
-  const leftover = rig === null ? null : await endOf(rig, timeline, finished !== null);
+  const leftover = rig === null ? null : await endOf(rig, timeline, isFinished);
   failure ??= leftover;
   const history = readHistoryOf(record);
   failure ??= history.failure;
-  const [injected, missed] = [timeline?.injected() ?? [], timeline?.missed() ?? null];
-  return { rig, injected, missed, finished, lines: history.lines, failure };
+  return { rig, isFinished, lines: history.lines, failure };
 }
 
 async function drive(
@@ -115,7 +110,7 @@ async function drive(
     readonly timeline: Timeline;
     readonly onProgress: (line: string) => void;
   },
-): Promise<Finished> {
+): Promise<void> {
   const { rig, timeline, onProgress } = run;
   await untilRedundant(rig, plan);
   onProgress(`redundant after ${seconds(rig.now())} s`);
@@ -127,15 +122,14 @@ async function drive(
   await rig.until(rig.now() + spec.calmMs * 1_000);
   await workload.phase("fault");
   await timeline.run(workload, () => isRedundant(rig.hosts(), plan.topology));
-  const convergedAt = await untilConverged(plan, { rig, timeline, onProgress });
+  await untilConverged(plan, { rig, timeline, onProgress });
   await timeline.healAll();
   await workload.finish(rig.now() + FINAL_READS_US);
   await rig.quiesce();
   onProgress("comparing the disks");
-  return { convergedAt, audit: auditOf(rig.disks(), plan) };
+  rig.report(AUDIT, auditFields(auditOf(rig.disks(), plan)));
 }
 
-/** Null: not before the deadline, or there was nothing to converge from. */
 async function untilConverged(
   plan: Plan,
   run: {
@@ -143,20 +137,20 @@ async function untilConverged(
     readonly timeline: Timeline;
     readonly onProgress: (line: string) => void;
   },
-): Promise<Micros | null> {
+): Promise<void> {
   const { rig, timeline, onProgress } = run;
   const injected = timeline.injected();
   if (injected.length === 0) {
     rig.report("not-redundant", { hosts: describeViews(rig.hosts()) });
     onProgress("not redundant when the fault was due; reading back");
-    return null;
+    return;
   }
   const last = Math.max(rig.now(), ...injected.map(({ at }) => at));
   const convergedAt = await waitForConvergence(rig, plan, last + plan.deadlineMs * 1_000);
   const reached = convergedAt === null ? "not-converged" : "converged";
-  rig.report(reached, { converge: plan.converge, hosts: describeViews(rig.hosts()) });
+  const found = { converge: plan.converge, hosts: describeViews(rig.hosts()) };
+  rig.report(reached, convergedAt === null ? found : { ...found, convergedAtUs: convergedAt });
   onProgress(convergedAt === null ? "no convergence; reading back" : "converged; reading back");
-  return convergedAt;
 }
 
 async function untilRedundant(rig: Rig, plan: Plan): Promise<void> {
@@ -176,7 +170,10 @@ function auditOf(disks: readonly DiskSource[], plan: Plan): Guarded<DivergenceFi
     return guardChecker("divergence", () => {
       const [left, right] = disks;
       if (left === undefined || right === undefined) throw new Error("there are not two disks");
-      return auditDisks(left, right, { mustBeEqual: isEqualityOwed(plan) });
+      return auditDisks(left, right, {
+        mustBeEqual: isEqualityOwed(plan),
+        isSplitExpected: isSplitExpected(plan),
+      });
     });
   } finally {
     for (const disk of disks) disk.close();
@@ -213,7 +210,6 @@ function conclude(
 ): VerdictDocument {
   const { run, record, options } = of;
   const { scenario, seed, bed, level, schema } = plan;
-  const exits = run.rig?.exits() ?? [];
   const head = {
     schema,
     scenario,
@@ -229,18 +225,15 @@ function conclude(
     const detail = "the core ended the simulated process";
     record.add({ at, source: "invariant", what: "violation", name: run.failure.message, detail });
   }
-  if (run.finished !== null && run.failure === null) {
-    const { injected, missed, lines, finished } = run;
-    const seen = { plan, lines, events: record.events(), exits };
-    const evidence = { ...seen, injected, missed, ...finished };
-    return { ...head, ...judge(evidence), broken: null };
+  if (run.isFinished && run.failure === null) {
+    return { ...head, ...judge(evidenceOf(plan, run.lines, record.events())), broken: null };
   }
   if (run.failure instanceof Interrupted) {
     const why = "the run was interrupted";
     const check = { name: "run", verdict: "unknown", why } as const;
     return { ...head, ...NOTHING_JUDGED, verdict: "unknown", checks: [check], broken: null };
   }
-  const failed = judgeUnfinished(record.events(), exits);
+  const failed = judgeUnfinished(record.events());
   if (failed !== null) return { ...head, ...failed, broken: null };
   return { ...head, ...NOTHING_JUDGED, verdict: "broken", broken: describeFailure(run.failure) };
 }

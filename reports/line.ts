@@ -52,6 +52,7 @@ function figures(document: VerdictDocument, screen: Screen, paint: Paint): reado
     ...recovery.flatMap(recoveryRows),
     ["lost", describeLost(document)],
     ["divergence", describeDivergence(document)],
+    ...splitRows(document),
     ["availability", describeAvailability(document)],
     ["operations", `${ok} ok, ${fail} fail, ${info} info (n = ${total})`],
     ["checks", `${passed.length} of ${checks.length} pass${listed(passed)}`],
@@ -116,6 +117,19 @@ function describeDivergence({ checks, divergence }: VerdictDocument): string {
   const compared = /^\d+ written blocks compared/.exec(check.why)?.[0];
   const looked = compared === undefined ? "" : `; ${compared}`;
   return `${knownBlocks} blocks known, ${silentBlocks} silent${direction}${looked}`;
+}
+
+function splitRows({ splitBrain }: VerdictDocument): readonly (readonly [string, string])[] {
+  if (splitBrain === undefined) return [];
+  if (splitBrain === null) return [["split brain", "none"]];
+  const { fromMs, isResolved, sides, bothBlocks } = splitBrain;
+  const said = sides.map(({ host, acknowledged, readBack, blocks }) => {
+    const changed = blocks === null ? "" : `, ${blocks} blocks changed`;
+    return `${host} alone holds ${acknowledged} acknowledged writes (${readBack} read back there)${changed}`;
+  });
+  const both = bothBlocks === null ? "" : `; ${bothBlocks} blocks changed on both`;
+  const end = isResolved ? ", resolved since" : "";
+  return [["split brain", `from ${ms(fromMs)}${end}: ${said.join("; ")}${both}`]];
 }
 
 function describeAvailability({ availability }: VerdictDocument): string {

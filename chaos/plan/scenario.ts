@@ -15,6 +15,7 @@ export const CHECKS = [
   "one-runner",
   "invariants",
   "recovery",
+  "split-brain",
 ] as const;
 export type CheckName = (typeof CHECKS)[number];
 

@@ -5,7 +5,13 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { HarnessError } from "../errors.ts";
-import { type DiskVm, type DiskVolume, parsePage, parseSuperblock } from "./disk-json.ts";
+import {
+  type DiskPage,
+  type DiskVm,
+  type DiskVolume,
+  parsePage,
+  parseSuperblock,
+} from "./disk-json.ts";
 
 /** Where a disk's bytes come from: a file, or a simulator's memory. */
 export interface DiskBytes {
@@ -28,7 +34,7 @@ export type DiskImage =
 export interface VmImage {
   readonly vm: string;
   /** Null: neither slot is valid, the host is in quarantine. */
-  readonly page: { readonly right: string; readonly copy: string } | null;
+  readonly page: DiskPage | null;
   readonly volumes: readonly VolumeImage[];
 }
 
@@ -140,7 +146,7 @@ function readVm(disk: DiskBytes, vm: DiskVm, blocksPerExtent: number): VmImage {
   };
 }
 
-function pageOf(json: string, vm: string): { right: string; copy: string } {
+function pageOf(json: string, vm: string): DiskPage {
   const parsed = parsePage(json);
   if (parsed.ok) return parsed.value;
   // Its checksum is right: whoever wrote it meant it.

@@ -52,8 +52,26 @@ export function parseSuperblock(json: string): Read<Superblock> {
   });
 }
 
-export function parsePage(json: string): Read<{ readonly right: string; readonly copy: string }> {
-  return reading(json, (fields) => ({ right: text(fields, "right"), copy: text(fields, "copy") }));
+/** What the audit uses of a metadata page. */
+export interface DiskPage {
+  readonly right: string;
+  readonly copy: string;
+  /** Null: before the first one. */
+  readonly gen: { readonly n: number; readonly id: string } | null;
+  /** Why the host does not boot by itself; null: nothing holds it. */
+  readonly hold: string | null;
+}
+
+export function parsePage(json: string): Read<DiskPage> {
+  return reading(json, (fields) => ({
+    right: text(fields, "right"),
+    copy: text(fields, "copy"),
+    gen: optional(fields, "gen", (gen) => ({
+      n: count(gen, "n", { min: 0, max: Number.MAX_SAFE_INTEGER }),
+      id: text(gen, "id"),
+    })),
+    hold: optional(fields, "hold", (hold) => text(hold, "kind")),
+  }));
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -103,6 +121,12 @@ function fieldsOf(value: unknown, what: string): Fields {
 
 function isFields(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Null for a field that is null or absent. */
+function optional<T>(fields: Fields, name: string, parse: (fields: Fields) => T): T | null {
+  const value = fields[name] ?? null;
+  return value === null ? null : parse(fieldsOf(value, `"${name}"`));
 }
 
 function text(fields: Fields, name: string): string {

@@ -19,6 +19,26 @@ Examples:
   faultline run ./my-scenario.yaml --seed 7 --json
 ${EXIT_HELP}`;
 
+const CHECK_HELP = `
+A history is one JSON object a line: reads, writes, compare-and-set, lists; of
+any program (docs/record.md). A run's folder is judged again from its record
+alone, and compared with the verdict that it holds.
+
+Examples:
+  faultline check my-history.ndjson
+  faultline check .faultline/runs/latest --json
+${EXIT_HELP}`;
+
+const AUDIT_HELP = `
+Reads only. Blocks that differ are known (a side admits it: dirty map, intent
+log, a copy that holds nothing) or silent (both claim agreement: a failure).
+A missing or damaged disk is unknown, disks of two clusters are broken.
+
+Example:
+  faultline audit .faultline/runs/latest/disks/a.disk \\
+                  .faultline/runs/latest/disks/b.disk
+${EXIT_HELP}`;
+
 /** Runs one command line, without the program's own name. Returns the exit status. */
 export async function runProgram(
   argv: readonly string[],
@@ -60,6 +80,8 @@ function buildProgram(version: string, shell: Shell, end: (status: number) => vo
   addRun(program, shell, end);
   addList(program, shell, end);
   addDoctor(program, shell, end);
+  addCheck(program, shell, end);
+  addAudit(program, shell, end);
   return program;
 }
 
@@ -116,5 +138,33 @@ function addDoctor(program: Command, shell: Shell, end: End): void {
     .action(async (options) => {
       const { doctorCommand } = await import("./doctor-command.ts");
       end(await doctorCommand(options, shell));
+    });
+}
+
+function addCheck(program: Command, shell: Shell, end: End): void {
+  program
+    .command("check")
+    .description("Judge a recorded history, or a run's folder again.")
+    .argument("<path>", "history.ndjson of any program, or a run's folder")
+    .option("--budget-ms <ms>", "for all keys of a history together", parseSpan, 30_000)
+    .option("--json", "print one JSON document on stdout and nothing else", false)
+    .addHelpText("after", CHECK_HELP)
+    .action(async (path, options) => {
+      const { checkCommand } = await import("./check-command.ts");
+      end(checkCommand(path, options, shell));
+    });
+}
+
+function addAudit(program: Command, shell: Shell, end: End): void {
+  program
+    .command("audit")
+    .description("Compare the disks of two hosts block by block, whatever state they are in.")
+    .argument("<disk>", "disk file of one host")
+    .argument("<disk>", "disk file of the other")
+    .option("--json", "print one JSON document on stdout and nothing else", false)
+    .addHelpText("after", AUDIT_HELP)
+    .action(async (left, right, options) => {
+      const { auditCommand } = await import("./audit-command.ts");
+      end(auditCommand([left, right], options, shell));
     });
 }

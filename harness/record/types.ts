@@ -110,6 +110,25 @@ export interface Divergence {
   readonly way: "none" | "one" | "two";
 }
 
+/** Two hosts went on alone at once: since when, and what only one of them has. */
+export interface SplitBrain {
+  /** When the first of both went on alone. */
+  readonly fromMs: number;
+  /** One side was given up, or made whole again, before the disks were compared. */
+  readonly isResolved: boolean;
+  readonly sides: readonly {
+    readonly host: string;
+    /** Writes acknowledged by this side alone. */
+    readonly acknowledged: number;
+    /** Of these, still there when they were read back on this side. */
+    readonly readBack: number;
+    /** Blocks that this side changed. Null: not counted. */
+    readonly blocks: number | null;
+  }[];
+  /** Blocks that both sides changed. Null: not counted. */
+  readonly bothBlocks: number | null;
+}
+
 /** `verdict.json`, and what `run --json` prints. */
 export interface VerdictDocument {
   readonly schema: number;
@@ -126,6 +145,8 @@ export interface VerdictDocument {
   readonly operations: { readonly ok: number; readonly fail: number; readonly info: number };
   readonly lost: { readonly acknowledged: number; readonly oldestMs: number | null };
   readonly divergence: Divergence;
+  /** Of a run whose checks ask for it alone. Null: there was none. */
+  readonly splitBrain?: SplitBrain | null;
   /** Share of probe slots served between fault instant and end, 0…1; null without a probe. */
   readonly availability: number | null;
   readonly replay: string;

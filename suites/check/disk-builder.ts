@@ -21,6 +21,8 @@ export interface DiskPlan {
   readonly blocks?: number;
   readonly right?: string;
   readonly copy?: string;
+  readonly gen?: { readonly n: number; readonly id: string };
+  readonly hold?: { readonly kind: string; readonly wallMs: number | null };
   /** Block address → byte that fills it. */
   readonly written?: Readonly<Record<number, number>>;
   readonly intents?: readonly number[];
@@ -55,7 +57,8 @@ export function buildDisk(plan: DiskPlan): Buffer {
   };
   putSlot(disk, { offset: 0, magic: "FLSUPER1", sequence: 0, json: superblock });
   putPage(disk, 6, { right: "none", copy: "blank" });
-  putPage(disk, 7, { right: plan.right ?? "open", copy: plan.copy ?? "in-sync" });
+  const { right = "open", copy = "in-sync", gen = null, hold = null } = plan;
+  putPage(disk, 7, { right, copy, gen, hold });
   for (const [lba, fill] of Object.entries(plan.written ?? {})) putBlock(disk, Number(lba), fill);
   putBits(disk, LAYOUT.intents, plan.intents ?? []);
   putBits(disk, LAYOUT.dirty, plan.dirty ?? []);
@@ -65,7 +68,7 @@ export function buildDisk(plan: DiskPlan): Buffer {
 export function putPage(
   disk: Buffer,
   sequence: number,
-  page: { readonly right: string; readonly copy: string },
+  page: { readonly right: string; readonly copy: string; readonly [field: string]: unknown },
 ): void {
   const json = { cluster: "c-1", vm: "vm1", gen: null, vmBoot: null, ...page };
   const offset = LAYOUT.page[sequence % 2 === 0 ? 0 : 1];

@@ -246,7 +246,8 @@ await t.test("list and doctor print text and JSON", async (t) => {
 });
 
 await t.test("every command has a help with its options and defaults", async (t) => {
-  for (const args of [["--help"], ["run", "--help"], ["list", "--help"], ["doctor", "--help"]]) {
+  const commands = ["run", "list", "doctor", "check", "audit"];
+  for (const args of [["--help"], ...commands.map((command) => [command, "--help"])]) {
     const { status, out, err } = await faultline(args);
     t.equal(status, 0, args.join(" "));
     t.match(out, /Usage: faultline/);
