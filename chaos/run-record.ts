@@ -37,8 +37,10 @@ export function openRunRecord(options: {
   const { scenario, seed } = plan;
   const { path: folder } = createRunFolder({ root, startedAt, scenario, seed });
   const facts = { schema: plan.schema, startedAt: startedAt.toISOString(), ...environment };
-  writeDocument(join(folder, RUN_FILES.plan), plan);
-  writeDocument(join(folder, RUN_FILES.environment), facts);
+  const write = (name: string, document: unknown): void =>
+    writeDocument(join(folder, name), document, plan.bed !== "sim");
+  write(RUN_FILES.plan, plan);
+  write(RUN_FILES.environment, facts);
   const writer = openEvents(join(folder, RUN_FILES.events));
   const copied = copyEvents(writer);
   return {
@@ -50,8 +52,8 @@ export function openRunRecord(options: {
     close(verdict, more) {
       copied.close();
       writer.close();
-      writeDocument(join(folder, RUN_FILES.environment), { ...facts, ...more });
-      writeDocument(join(folder, RUN_FILES.verdict), verdict);
+      write(RUN_FILES.environment, { ...facts, ...more });
+      write(RUN_FILES.verdict, verdict);
     },
   };
 }

@@ -98,7 +98,8 @@ async function perform(plan: Plan, record: RunRecord, options: RunOptions): Prom
   }
   const leftover = rig === null ? null : await endOf(rig, timeline, isFinished);
   failure ??= leftover;
-  const history = readHistoryOf(record);
+  const held = rig?.history;
+  const history = held === undefined ? readHistoryOf(record) : { lines: held, failure: null };
   failure ??= history.failure;
   return { rig, isFinished, lines: history.lines, failure };
 }

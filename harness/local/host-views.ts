@@ -53,11 +53,8 @@ export function createHostViews(hosts: readonly string[]): HostViews {
       views = [];
     },
     views(isAlive) {
-      for (const [index, host] of hosts.entries()) {
-        const known = views[index];
-        if (known?.alive === isAlive(host)) continue;
-        views = hosts.map((name) => viewOf(name, of(name), isAlive(name)));
-        break;
+      if (views.length === 0 || views.some(({ host, alive }) => alive !== isAlive(host))) {
+        views = hosts.map((host) => viewOf(host, of(host), isAlive(host)));
       }
       return views;
     },

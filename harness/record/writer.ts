@@ -31,15 +31,16 @@ export function openEvents(path: string): LineWriter<RunEvent> {
 /**
  * Writes a whole JSON document (`plan.json`, `verdict.json`, `environment.json`): readers see the old file or the new one, never a part.
  *
+ * @param isLasting it survives a power failure of this machine; what can be run again in a moment need not
  * @throws HarnessError RUN_FOLDER when it could not be written
  */
-export function writeDocument(path: string, document: unknown): void {
+export function writeDocument(path: string, document: unknown, isLasting = true): void {
   const draft = `${path}.draft`;
   guarded(path, () => {
     const file = openSync(draft, "w");
     try {
       writeAll(file, `${canonicalJson(document, 2)}\n`);
-      fsyncSync(file);
+      if (isLasting) fsyncSync(file);
     } finally {
       closeSync(file);
     }

@@ -4,7 +4,7 @@
  * virtual clock moves only inside `until` and `waitFor`.
  */
 import type { OperatorCommand as HostCommand } from "../../node/core/host/contract.ts";
-import type { Micros, RunEvent } from "../record/types.ts";
+import type { HistoryLine, Micros, RunEvent } from "../record/types.ts";
 
 /** Words a plan uses for what it breaks; the rig resolves them at the fault instant, and the record keeps the answer. */
 export type TargetWord =
@@ -107,6 +107,8 @@ export interface Rig {
   readonly topology: Topology;
   /** Which proxy carries the links, as the record names it. */
   readonly proxy: string;
+  /** What the clients did, where the bed holds it; else it stands in the run's folder once the bed is torn down. */
+  readonly history?: readonly HistoryLine[];
   now(): Micros;
   /** Lets the bed run until the run clock reads `at`. */
   until(at: Micros): Promise<void>;

@@ -77,7 +77,9 @@ class Host implements SimHost {
   readonly #draws: Draws;
   readonly #ids: Draws;
   readonly #disk: SimDisk;
-  readonly #outlets = new Map<string, Outlet<never>>();
+  readonly #paths = new Map<string, Outlet<PeerFrame>>();
+  readonly #services = new Map<string, Outlet<QuorumFrame<QuorumRequest>>>();
+  readonly #switches = new Map<string, Outlet<ToSwitch>>();
   #core: Core | null = null;
   #commits: CommitQueue | null = null;
   readonly #still: Standstill;
@@ -183,7 +185,7 @@ class Host implements SimHost {
   }
 
   attachPath(id: string, outlet: Outlet<PeerFrame>): LinkEnd<PeerFrame> {
-    this.#outlets.set(`path ${id}`, outlet as Outlet<never>);
+    this.#paths.set(id, outlet);
     return pathEnd(this.#hearer, id);
   }
 
@@ -191,12 +193,12 @@ class Host implements SimHost {
     id: string,
     outlet: Outlet<QuorumFrame<QuorumRequest>>,
   ): LinkEnd<QuorumFrame<QuorumAnswer>> {
-    this.#outlets.set(`service ${id}`, outlet as Outlet<never>);
+    this.#services.set(id, outlet);
     return serviceEnd(this.#hearer, id);
   }
 
   attachSwitch(id: string, outlet: Outlet<ToSwitch>): LinkEnd<FromSwitch> {
-    this.#outlets.set(`switch ${id}`, outlet as Outlet<never>);
+    this.#switches.set(id, outlet);
     return switchEnd(this.#hearer, id);
   }
 
@@ -260,7 +262,8 @@ class Host implements SimHost {
   }
 
   #tell(event: HostInput): void {
-    this.#still.pass(() => this.#step(event));
+    if (this.#still.isComplete()) this.#still.pass(() => this.#step(event));
+    else this.#step(event);
   }
 
   #step(event: HostInput): void {
@@ -280,7 +283,7 @@ class Host implements SimHost {
   #perform(effects: readonly HostEffect[]): void {
     const isCut = effects.length > 1 && this.#armed?.() === true;
     const whole = isCut ? 1 + this.#draws.below(effects.length - 1) : effects.length;
-    for (const effect of effects.slice(0, whole)) {
+    for (const effect of isCut ? effects.slice(0, whole) : effects) {
       this.#options.watch.effect(this.name, effect);
       this.#start(effect);
     }
@@ -290,16 +293,16 @@ class Host implements SimHost {
   #start(effect: HostEffect): void {
     switch (effect.kind) {
       case "send-peer":
-        this.#send(`path ${effect.path}`, effect.conn, effect.frame);
+        this.#paths.get(effect.path)?.send(effect.conn, effect.frame);
         return;
       case "close-path":
-        this.#outlets.get(`path ${effect.path}`)?.close(effect.conn);
+        this.#paths.get(effect.path)?.close(effect.conn);
         return;
       case "send-service":
-        this.#send(`service ${effect.service}`, effect.conn, effect.frame);
+        this.#services.get(effect.service)?.send(effect.conn, effect.frame);
         return;
       case "send-switch":
-        this.#send(`switch ${effect.switch}`, effect.conn, this.#onRunClock(effect.frame));
+        this.#switches.get(effect.switch)?.send(effect.conn, this.#onRunClock(effect.frame));
         return;
       case "commit":
         this.#commits?.commit(effect.token, effect.ops);
@@ -340,11 +343,6 @@ class Host implements SimHost {
       default:
         unreachable(effect);
     }
-  }
-
-  #send(outlet: string, conn: number, frame: object): void {
-    // The map's key says which frames the outlet takes.
-    (this.#outlets.get(outlet) as Outlet<object> | undefined)?.send(conn, frame);
   }
 
   /** The host's clock is not the one by which the bed judges. */

@@ -77,9 +77,16 @@ for (const scenario of ["level2/kill-active", "level2/isolate-active"]) {
 await t.test(
   "frames that pass through their codecs and frames that do not give one run",
   async (t) => {
-    const encoded = await run("level2/kill-active", 5);
-    const plain = await run("level2/kill-active", 5, { isEncoded: false });
-    t.same(filesOf(plain), filesOf(encoded));
+    for (const [scenario, seed] of [
+      ["level2/kill-active", 5],
+      ["level2/cascade", 1],
+      ["resync/blank-disk", 2],
+    ] as const) {
+      const encoded = await run(scenario, seed, { isEncoded: true });
+      const plain = await run(scenario, seed, { isEncoded: false });
+      t.equal(encoded.verdict.verdict, "pass", `${scenario}, seed ${seed}`);
+      t.same(filesOf(plain), filesOf(encoded), `${scenario}, seed ${seed}`);
+    }
     t.end();
   },
 );

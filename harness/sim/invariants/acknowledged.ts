@@ -28,9 +28,9 @@ export function bootHoldsAcknowledged(
 export function newestBootRuns({ now, hosts }: PairLook, ledger: Ledger): Finding {
   for (const host of hosts) {
     const boot: VmBoot | null = host.peek?.vmBoot ?? null;
-    if (boot === null || !takesIn(host, now)) continue;
+    if (boot === null) continue;
     const order = ledger.boot(boot.id)?.order ?? Number.MAX_SAFE_INTEGER;
-    if (order >= ledger.lastHeard()) continue;
+    if (order >= ledger.lastHeard() || !takesIn(host, now)) continue;
     return `${host.name} takes in input for a boot, after a newer one was heard`;
   }
   return null;

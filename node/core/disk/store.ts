@@ -34,7 +34,7 @@ import {
   PAGE_MAGIC,
   SUPER_MAGIC,
 } from "./slots.ts";
-import { openSums, readSums, type SumTable, sumTableSize } from "./sums.ts";
+import { eachWritten, openSums, readEntry, SUM_SIZE, type SumTable, sumTableSize } from "./sums.ts";
 import { type VerifiedVolume, verifyVolume } from "./verify.ts";
 
 /** A disk with a volatile cache. */
@@ -316,30 +316,28 @@ function readVolumes(
 ): ReturnType<DiskStore["readAll"]> {
   const blocks: BootBlock[] = [];
   const bad: BadBlock[] = [];
-  for (const { volume, blocks: count, sums, data: start } of volumes) {
+  for (const layout of volumes) {
+    const { volume } = layout;
     // From the disk, not from memory: rot of the table is looked for too.
-    const entryAt = readSums(crc32, raw.read(sums, sumTableSize(count)), volume);
-    for (let lba = 0; lba < count; lba += 1) {
-      const entry = entryAt(lba);
-      if (entry.kind === "never-written") continue;
-      const data = raw.read(start + BLOCK_SIZE * lba, BLOCK_SIZE);
+    const table = raw.read(layout.sums, sumTableSize(layout.blocks));
+    eachWritten(crc32, table, layout, (lba, entry) => {
+      const data = raw.read(layout.data + BLOCK_SIZE * lba, BLOCK_SIZE);
       const sum = crc32(data);
       blocks.push({ volume, lba, data });
       if (entry.kind === "bad" || entry.sum !== sum) bad.push({ volume, lba, data, sum });
-    }
+    });
   }
   return { blocks, bad };
 }
 
 function readSome(
   { raw, crc32 }: Medium,
-  { volume, blocks, sums, data: start }: VolumeLayout,
+  { volume, sums, data: start }: VolumeLayout,
   lbas: readonly Lba[],
 ): readonly VerifiedBlock[] {
-  const entryAt = readSums(crc32, raw.read(sums, sumTableSize(blocks)), volume);
   return lbas.map((lba) => {
-    const entry = entryAt(lba);
-    if (entry.kind === "never-written") {
+    const entry = readEntry(crc32, raw.read(sums + SUM_SIZE * lba, SUM_SIZE), volume, lba);
+    if (entry === null) {
       const data = new Uint8Array(BLOCK_SIZE);
       return { volume, lba, data, sum: ZERO_BLOCK_SUM, isBad: false };
     }

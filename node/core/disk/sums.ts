@@ -3,7 +3,7 @@ import type { VolumeId } from "../identity.ts";
 import { invariant } from "../invariant.ts";
 import { type Lba, SECTOR_SIZE } from "../units.ts";
 import { type TouchedSector, takeAscending } from "./bitmap.ts";
-import { type Crc32, viewOf } from "./slots.ts";
+import { type Crc32, isBlank, viewOf } from "./slots.ts";
 
 /** Size of one entry. Unit: bytes. */
 export const SUM_SIZE = 16;
@@ -17,12 +17,10 @@ export interface SumTable {
   takeTouched(): readonly TouchedSector[];
 }
 
-/** What the table on the disk says of a block. */
-export type SumEntry =
-  | { readonly kind: "never-written" }
+/** What the table on the disk says of a block that was written. */
+export type WrittenEntry =
   /** Does not match itself or its address. */
-  | { readonly kind: "bad" }
-  | { readonly kind: "written"; readonly sum: number };
+  { readonly kind: "bad" } | { readonly kind: "written"; readonly sum: number };
 
 /** Bytes of a table, up to the end of its last sector. */
 export function sumTableSize(blocks: number): number {
@@ -56,27 +54,43 @@ export function openSums(
   };
 }
 
-/** Reads entries of a table as it is on the disk. Most of a young volume was never written, so that is told apart first and cheaply. */
-export function readSums(
+/**
+ * Visits the blocks that were ever written, ascending. Most of a young volume was not, which is told apart by whole sectors.
+ *
+ * @param table as it is on the disk
+ */
+export function eachWritten(
   crc32: Crc32,
   table: Uint8Array,
-  volume: VolumeId,
-): (lba: Lba) => SumEntry {
-  const view = viewOf(table);
-  return (lba) => {
-    const at = lba * SUM_SIZE;
-    const sum = view.getUint32(at, true);
-    const address = view.getUint32(at + 4, true);
-    const state = view.getUint32(at + 8, true);
-    const check = view.getUint32(at + SUMMED_SIZE, true);
-    if ((sum | address | state | check) === 0) return NEVER_WRITTEN;
-    const isWhole = check === crc32(table.subarray(at, at + SUMMED_SIZE));
-    const isOwn =
-      address === lba &&
-      view.getUint16(at + 8, true) === volume &&
-      view.getUint16(at + 10, true) === WRITTEN;
-    return isWhole && isOwn ? { kind: "written", sum } : { kind: "bad" };
-  };
+  of: { readonly volume: VolumeId; readonly blocks: number },
+  visit: (lba: Lba, entry: WrittenEntry) => void,
+): void {
+  const perSector = SECTOR_SIZE / SUM_SIZE;
+  for (let first = 0; first < of.blocks; first += perSector) {
+    const sector = table.subarray(first * SUM_SIZE, (first + perSector) * SUM_SIZE);
+    if (isBlank(sector)) continue;
+    const end = Math.min(of.blocks, first + perSector);
+    for (let lba = first; lba < end; lba += 1) {
+      const at = (lba - first) * SUM_SIZE;
+      const entry = readEntry(crc32, sector.subarray(at, at + SUM_SIZE), of.volume, lba);
+      if (entry !== null) visit(lba, entry);
+    }
+  }
 }
 
-const NEVER_WRITTEN: SumEntry = { kind: "never-written" };
+/** @returns what the 16 bytes on the disk say of their block; null: it was never written */
+export function readEntry(
+  crc32: Crc32,
+  bytes: Uint8Array,
+  volume: VolumeId,
+  lba: Lba,
+): WrittenEntry | null {
+  if (isBlank(bytes)) return null;
+  const view = viewOf(bytes);
+  const isWhole = view.getUint32(SUMMED_SIZE, true) === crc32(bytes.subarray(0, SUMMED_SIZE));
+  const isOwn =
+    view.getUint32(4, true) === lba &&
+    view.getUint16(8, true) === volume &&
+    view.getUint16(10, true) === WRITTEN;
+  return isWhole && isOwn ? { kind: "written", sum: view.getUint32(0, true) } : { kind: "bad" };
+}

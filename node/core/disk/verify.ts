@@ -3,7 +3,7 @@ import { BLOCK_SIZE, type Lba, ZERO_BLOCK_SUM } from "../units.ts";
 import type { VolumeLayout } from "./layout.ts";
 import type { ReadBlock } from "./ops.ts";
 import type { Crc32 } from "./slots.ts";
-import { readSums, sumTableSize } from "./sums.ts";
+import { eachWritten, sumTableSize } from "./sums.ts";
 
 export interface VerifiedVolume {
   /** By address. */
@@ -15,21 +15,20 @@ export interface VerifiedVolume {
 /** A block with an empty entry was never written, whatever its bytes are. */
 export function verifyVolume(
   disk: { readonly read: (offset: number, length: number) => Uint8Array; readonly crc32: Crc32 },
-  { volume, blocks, sums: table, data: start }: VolumeLayout,
+  layout: VolumeLayout,
   isSuspect: (lba: Lba) => boolean,
 ): VerifiedVolume {
   const { read, crc32 } = disk;
-  const entryAt = readSums(crc32, read(table, sumTableSize(blocks)), volume);
+  const { volume, blocks } = layout;
+  const table = read(layout.sums, sumTableSize(blocks));
   const sums = new Uint32Array(blocks).fill(ZERO_BLOCK_SUM);
   const torn: ReadBlock[] = [];
-  for (let lba = 0; lba < blocks; lba += 1) {
-    const entry = entryAt(lba);
-    if (entry.kind === "never-written") continue;
-    const bytes = read(start + BLOCK_SIZE * lba, BLOCK_SIZE);
+  eachWritten(crc32, table, layout, (lba, entry) => {
+    const bytes = read(layout.data + BLOCK_SIZE * lba, BLOCK_SIZE);
     const sum = crc32(bytes);
     sums[lba] = sum;
     const isWhole = entry.kind === "written" && entry.sum === sum;
     if (!isWhole && isSuspect(lba)) torn.push({ volume, lba, data: bytes, sum });
-  }
+  });
   return { sums, torn };
 }
