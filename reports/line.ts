@@ -68,7 +68,8 @@ function listed(checks: readonly CheckResult[]): string {
 }
 
 function recoveryRows(entry: Recovery): readonly (readonly [string, string])[] {
-  const what = `${entry.fault} of ${entry.target} (n = 1)`;
+  const where = entry.site === undefined ? "" : `, clients of ${entry.site}`;
+  const what = `${entry.fault} of ${entry.target}${where} (n = 1)`;
   const gaps = entry.otherGaps.map(({ atMs, gapMs }) => `${ms(gapMs)} at ${ms(atMs)}`);
   return [
     ["interruption", `${describeInterruption(entry)}, ${what}`],

@@ -43,6 +43,20 @@ export const topologySchema = v.strictObject({
   linkDelayMs: v.optional(v.pipe(countSchema, v.maxValue(1_000)), 0),
 });
 
+/** Where the clients are, and whether the sites use the same keys. */
+export const clientsEntries = {
+  sites: v.optional(
+    v.pipe(
+      v.array(v.picklist(["a", "b"])),
+      v.minLength(1),
+      v.check((sites) => new Set(sites).size === sites.length, "a site stands twice"),
+    ),
+    ["a"],
+  ),
+  keys: v.optional(v.picklist(["shared", "disjoint"]), "shared"),
+};
+const clientsSchema = v.strictObject(clientsEntries);
+
 /** What ends the fault phase, and what is owed then. */
 const CONVERGENCES = ["service", "duplex", "pre-elected", "safety-only"] as const;
 export const convergeSchema = v.picklist(CONVERGENCES);
@@ -64,6 +78,7 @@ const scenarioSchema = v.pipe(
     beds: v.pipe(v.array(v.picklist(BEDS)), v.minLength(1)),
     topology: topologySchema,
     workload: v.picklist(WORKLOADS),
+    clients: v.optional(clientsSchema, {}),
     steps: scenarioStepsSchema,
     converge: convergeSchema,
     /** `inside`: the system must tolerate this, so the service is owed. `outside`: only safety is, and what `converge` says with the operator's help. */
@@ -82,6 +97,13 @@ const scenarioSchema = v.pipe(
       "`safety-only` is for what lies outside the budget, and nothing more is owed there without an operator",
     ),
     ["budget"],
+  ),
+  v.forward(
+    v.check(
+      ({ topology, clients }) => topology.switches === "two" || !clients.sites.includes("b"),
+      "clients at site b need `switches: two`",
+    ),
+    ["clients"],
   ),
 );
 

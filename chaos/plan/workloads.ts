@@ -28,14 +28,18 @@ const CLIENTS = {
  */
 export function workloadFor(
   name: WorkloadName,
-  of: { readonly bed: BedName; readonly seed: number },
+  of: {
+    readonly bed: BedName;
+    readonly seed: number;
+    readonly clients: Required<Pick<WorkloadSpec, "sites" | "keys">>;
+  },
 ): {
-  readonly spec: WorkloadSpec;
+  readonly spec: Required<WorkloadSpec>;
   readonly afterServiceMs: number;
   readonly probePeriodMs: number;
 } {
   const { kind, warmUpMs, calmMs, afterServiceMs } = SHAPES[name];
   const { clients, thinkMs, probePeriodMs } = CLIENTS[of.bed];
-  const spec = { kind, clients, thinkMs, warmUpMs, calmMs, seed: of.seed };
+  const spec = { kind, clients, thinkMs, warmUpMs, calmMs, seed: of.seed, ...of.clients };
   return { spec, afterServiceMs, probePeriodMs };
 }

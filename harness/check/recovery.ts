@@ -19,7 +19,7 @@ export interface RecoveryOptions {
 
 export interface RecoveryFigures {
   readonly check: CheckResult;
-  /** One entry per injected fault, in the order of their instants. */
+  /** One entry per injected fault and site with a probe, in the order of the faults' instants. */
   readonly recovery: readonly Recovery[];
   /** Share of the probe's slots, from the first fault instant to the end of the fault phase, that were served within the deadline. */
   readonly availability: number | null;
@@ -45,31 +45,57 @@ export function checkRecovery(
 ): RecoveryFigures {
   const { lines, operations, events } = record;
   const faults = faultsOf(events);
-  const acks = durableAcksOf(operations);
+  const probes = probesOf(operations);
   const period = options.probePeriodUs ?? 2_000;
   const faultPhaseEnd = phaseStart(lines, "final-reads") ?? lastInstant(lines);
-  const until = Math.min(options.convergedAt ?? Number.POSITIVE_INFINITY, lastProbe(operations));
-  const recovery = faults.map((fault, index) => {
+  const recovery = faults.flatMap((fault, index) => {
     const before = faults[index + 1]?.at ?? Number.POSITIVE_INFINITY;
-    return recoverFrom(fault, {
-      gaps: gapsIn(acks, { after: fault.at, before, until }),
-      openUs: openGap(acks, { before, until }),
-      calmLongest: Math.max(longestCalmGap(acks, lines), period),
-      period,
-      lines,
-      events,
+    return probes.map(({ site, acks, lastAt }): Recovery => {
+      const until = Math.min(options.convergedAt ?? Number.POSITIVE_INFINITY, lastAt);
+      const entry = recoverFrom(fault, {
+        gaps: gapsIn(acks, { after: fault.at, before, until }),
+        openUs: openGap(acks, { before, until }),
+        calmLongest: Math.max(longestCalmGap(acks, lines), period),
+        period,
+        lines,
+        events,
+      });
+      return site === null ? entry : { ...entry, site };
     });
   });
   const availability = availabilityOf(operations, faults[0]?.at ?? null, faultPhaseEnd);
-  const check = summarize({ recovery, availability, acks: acks.length, options });
-  return { check, recovery, availability, durableAcks: acks.length };
+  const durableAcks = probes.reduce((sum, { acks }) => sum + acks.length, 0);
+  const check = summarize({ recovery, availability, acks: durableAcks, options });
+  return { check, recovery, availability, durableAcks };
 }
 
-function durableAcksOf(operations: readonly Operation[]): readonly Micros[] {
-  return judgeWrites(operations)
-    .filter((write) => write.operation.role === "probe" && write.judgement.kind === "kept")
-    .map((write) => write.ackedAt)
-    .sort((left, right) => left - right);
+/** The probe of one site. */
+interface SiteProbe {
+  /** Null where there is only one. */
+  readonly site: string | null;
+  /** Durable ones, in order. */
+  readonly acks: readonly Micros[];
+  /** When its timetable ended. */
+  readonly lastAt: Micros;
+}
+
+/** At least one, in the order of their sites. */
+function probesOf(operations: readonly Operation[]): readonly SiteProbe[] {
+  const probing = operations.filter(({ role }) => role === "probe");
+  const sites = [...new Set(probing.map(({ site }) => site))].sort((left, right) =>
+    (left ?? "") < (right ?? "") ? -1 : 1,
+  );
+  const kept = judgeWrites(operations).filter(
+    ({ operation, judgement }) => operation.role === "probe" && judgement.kind === "kept",
+  );
+  return (sites.length === 0 ? [null] : sites).map((site) => ({
+    site,
+    acks: kept
+      .filter(({ operation }) => operation.site === site)
+      .map(({ ackedAt }) => ackedAt)
+      .sort((left, right) => left - right),
+    lastAt: lastProbe(probing.filter((operation) => operation.site === site)),
+  }));
 }
 
 /** A gap belongs to every fault that it touches: it ends after the fault and begins before the next one. */
@@ -193,7 +219,8 @@ function summarize(found: {
 }
 
 function describe(entry: Recovery): string {
-  const what = `${entry.fault} of ${entry.target}`;
+  const where = entry.site === undefined ? "" : `, clients of ${entry.site}`;
+  const what = `${entry.fault} of ${entry.target}${where}`;
   if (entry.measuredMs === null) return `${what}: the service did not come back`;
   const figure = `${entry.measuredMs.toFixed(1)} ± ${(entry.resolutionMs ?? 0).toFixed(1)} ms`;
   const doubt =
@@ -203,10 +230,7 @@ function describe(entry: Recovery): string {
 
 /** When the probe's timetable ended. */
 function lastProbe(operations: readonly Operation[]): Micros {
-  return operations.reduce(
-    (last, { role, invokedAt }) => (role === "probe" ? Math.max(last, invokedAt) : last),
-    0,
-  );
+  return operations.reduce((last, { invokedAt }) => Math.max(last, invokedAt), 0);
 }
 
 function lengthOf(gap: Gap): number {

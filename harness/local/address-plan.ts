@@ -61,6 +61,7 @@ export interface AddressPlan {
   /** By process name; not through a proxy. */
   readonly control: ReadonlyMap<string, Endpoint>;
   readonly links: readonly LinkPlan[];
+  readonly vms: readonly string[];
   /** By `switch/vm`. */
   readonly clients: ReadonlyMap<string, Endpoint>;
   readonly topology: Topology;
@@ -86,6 +87,7 @@ export function planAddresses(number: number, members: Members): AddressPlan {
     proxyApi: { address: `127.${number}.0.1`, port: PORT.proxyApi },
     control: new Map(control),
     links,
+    vms,
     clients: new Map(clients),
     topology: { hosts, services, switches, links: links.map(nameOfLink) },
   };

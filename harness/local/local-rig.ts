@@ -20,6 +20,7 @@ import type {
   WorkloadSpec,
 } from "../rig/rig.ts";
 import { forkRandom, type Random } from "../workload/forked-random.ts";
+import { switchesOf } from "../workload/places.ts";
 import { copySparse, countDifferent } from "./disk-copy.ts";
 import { openFileDisk } from "./file-disk.ts";
 import { LocalLinks } from "./local-links.ts";
@@ -206,14 +207,18 @@ export class LocalRig implements Rig {
     this.#run.throwIfBroken();
     this.#workloads += 1;
     invariant(this.#workloads === 1, "a run has one workload: it has one history");
-    const [target] = this.#run.plan.clients.values();
-    invariant(target !== undefined, "a VM has an address towards clients");
-    const { env, runDir, clock, scenario } = this.#run;
+    const { env, runDir, clock, scenario, plan } = this.#run;
+    const [vm] = plan.vms;
+    const targets = switchesOf(spec, this.topology).map((site) => {
+      const target = plan.clients.get(`${site}/${vm}`);
+      invariant(target !== undefined, "a VM has an address at every site");
+      return { site, target };
+    });
     return startWorkloadProcess({
       command: this.#run.commandOf("workload"),
       env,
       spec,
-      target,
+      targets,
       runDir,
       clock,
       scenario,

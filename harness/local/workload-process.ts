@@ -8,6 +8,7 @@ import { within } from "../process/deadline.ts";
 import { readLines } from "../process/lines.ts";
 import { RUN_FILES } from "../record/run-folder.ts";
 import type { Workload, WorkloadSpec } from "../rig/rig.ts";
+import type { SiteTarget } from "../workload/places.ts";
 import { parseWith } from "./control-messages.ts";
 import { nameOfExit } from "./ready.ts";
 import type { RunClock } from "./run-clock.ts";
@@ -27,7 +28,7 @@ export interface WorkloadOptions {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly spec: WorkloadSpec;
-  readonly target: Endpoint;
+  readonly targets: readonly SiteTarget<Endpoint>[];
   readonly runDir: string;
   readonly clock: RunClock;
   readonly scenario: string;
@@ -74,9 +75,9 @@ export async function startWorkloadProcess(options: WorkloadOptions): Promise<Wo
   };
 }
 
-function contentOf({ spec, target, runDir, clock, scenario, seed }: WorkloadOptions): unknown {
+function contentOf({ spec, targets, runDir, clock, scenario, seed }: WorkloadOptions): unknown {
   const historyFile = join(runDir, RUN_FILES.history);
-  return { schema: 1, spec, target, historyFile, runStartUs: clock.startUs, scenario, seed };
+  return { schema: 1, spec, targets, historyFile, runStartUs: clock.startUs, scenario, seed };
 }
 
 interface Heard {

@@ -92,6 +92,8 @@ export interface Stages {
 export interface Recovery {
   readonly fault: string;
   readonly target: string;
+  /** Whose probe saw it: the site's switch. Absent where there is one probe. */
+  readonly site?: string;
   /** Null: unknown (no durable ack after the fault, or resolution above 25 ms). */
   readonly interruptionMs: number | null;
   /** The same gap even where the resolution makes it unknown: percentiles then count `measuredMs` + `resolutionMs`. Null: no durable ack after the fault. */

@@ -74,7 +74,16 @@ export interface WorkloadSpec {
   readonly calmMs: number;
   /** Seeds every choice of the clients. */
   readonly seed: number;
+  /**
+   * Where the clients are: each site has a probe of its own, the others are dealt out in turn. More than one needs as many switches, and
+   * names the site (by its switch) in the history. Default: the first site alone.
+   */
+  readonly sites?: readonly SiteName[];
+  /** `disjoint`: the clients of each site use keys of their own, so that what each side of a split brain acknowledged can be counted. Default: `shared`. */
+  readonly keys?: "shared" | "disjoint";
 }
+
+export type SiteName = "a" | "b";
 
 export interface Workload {
   /** Marks the phase in the history, stamped now. */

@@ -19,6 +19,7 @@ import type {
   Workload,
   WorkloadSpec,
 } from "../rig/rig.ts";
+import { switchesOf } from "../workload/places.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Draws } from "./draws.ts";
 import type { AnyLink } from "./link.ts";
@@ -270,11 +271,14 @@ export class SimRig implements SimRigMore {
   async startWorkload(spec: WorkloadSpec): Promise<Workload> {
     this.#workloads += 1;
     invariant(this.#workloads === 1, "a run has one workload: it has one history");
-    const [target] = this.#cluster.switches.values();
-    invariant(target !== undefined, "a VM has an address towards clients");
+    const targets = switchesOf(spec, this.topology).map((site) => {
+      const target = this.#cluster.switches.get(site);
+      invariant(target !== undefined, "every site has its switch");
+      return { site, target };
+    });
     const workload = startSimWorkload(this.#world, {
       spec,
-      target,
+      targets,
       runUntil: (condition, deadline) => this.#runUntil(condition, deadline),
       probePeriodUs: this.#options.probePeriodUs,
     });

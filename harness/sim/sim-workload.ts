@@ -4,7 +4,14 @@ import type { Micros } from "../record/types.ts";
 import type { Workload, WorkloadSpec } from "../rig/rig.ts";
 import type { Choice } from "../workload/choice.ts";
 import type { Connection } from "../workload/connection.ts";
-import { createReferenceLoad, type LoadClient, type ReferenceLoad } from "../workload/generator.ts";
+import type { LoadClient } from "../workload/generator.ts";
+import {
+  type KeySpace,
+  keySpacesOf,
+  type Place,
+  placesOf,
+  type SiteTarget,
+} from "../workload/places.ts";
 import { createRecorder, createSlotPool, type Recorder } from "../workload/recorder.ts";
 import { createSimConnection } from "./sim-connection.ts";
 import type { SimSwitch } from "./sim-switch.ts";
@@ -15,7 +22,8 @@ export type RunUntil = (condition: () => boolean, deadline: Micros) => boolean;
 
 export interface SimWorkloadOptions {
   readonly spec: WorkloadSpec;
-  readonly target: SimSwitch;
+  /** One entry a site. */
+  readonly targets: readonly SiteTarget<SimSwitch>[];
   readonly runUntil: RunUntil;
   /** Unit: microseconds. */
   readonly probePeriodUs: Micros;
@@ -24,6 +32,8 @@ export interface SimWorkloadOptions {
 /** The simulated load: 4 clients with 10 operations a second each. A plan that asks for less gets less. */
 const CLIENTS_MAX = 4;
 const THINK_MIN_MS = 95;
+/** Nothing is taken away in so short a run. */
+const LIVE_MAX = 8_000;
 const PROBE_CONNECTIONS = 4;
 const PING_EVERY_US = millis(2);
 const READY_US = millis(10_000);
@@ -65,11 +75,16 @@ export function startSimWorkload(world: World, options: SimWorkloadOptions): Wor
     isStopped: false,
     underWay: 0,
   };
-  const { spec } = options;
+  const { spec, targets } = options;
   running.recorder.phase("warm-up");
-  const probed: string[] = [];
-  if (spec.kind !== "none") startProbe(running, probed);
-  const load = spec.kind === "reference" ? startLoad(running) : null;
+  const places = placesOf(targets, running.recorder);
+  const probing = spec.kind === "none" ? [] : places.map((place) => startProbe(running, place));
+  // A plan that asks for less than a simulated load gets less.
+  const clients = Math.min(spec.clients, CLIENTS_MAX);
+  const spaces = keySpacesOf({ ...spec, clients }, places, LIVE_MAX);
+  for (const space of spaces) {
+    for (const { place, client } of space.clients) startClient(running, place, client);
+  }
   return {
     phase(name) {
       running.isFaultWindow = name === "fault";
@@ -78,24 +93,27 @@ export function startSimWorkload(world: World, options: SimWorkloadOptions): Wor
     },
     inFlightWrites: () => running.recorder.inFlightWrites(),
     finish(deadline) {
-      finish(running, { load, probed }, deadline);
+      finish(running, { spaces, probing }, deadline);
       return Promise.resolve();
     },
   };
 }
 
-function awaitGuest(world: World, { target, runUntil }: SimWorkloadOptions): void {
-  let isAnswered = false;
-  const connection = createSimConnection(world, target);
-  const ping = (): void => {
-    connection.send(["PING"], (answer) => {
-      isAnswered = answer.kind === "reply" && answer.reply.kind === "simple";
-      if (!isAnswered) world.clock.after(PING_EVERY_US, ping);
-    });
-  };
-  ping();
-  const isReady = runUntil(() => isAnswered, world.clock.now() + READY_US);
-  connection.close();
+function awaitGuest(world: World, { targets, runUntil }: SimWorkloadOptions): void {
+  let unanswered = targets.length;
+  const connections = targets.map(({ target }) => {
+    const connection = createSimConnection(world, target);
+    const ping = (): void => {
+      connection.send(["PING"], (answer) => {
+        if (answer.kind === "reply" && answer.reply.kind === "simple") unanswered -= 1;
+        else world.clock.after(PING_EVERY_US, ping);
+      });
+    };
+    ping();
+    return connection;
+  });
+  const isReady = runUntil(() => unanswered === 0, world.clock.now() + READY_US);
+  for (const connection of connections) connection.close();
   if (isReady) return;
   throw new HarnessError(
     "WORKLOAD_FAILED",
@@ -106,23 +124,33 @@ function awaitGuest(world: World, { target, runUntil }: SimWorkloadOptions): voi
   );
 }
 
-function connect(running: Running, opened?: () => void): Connection {
+type SimPlace = Place<SimSwitch>;
+
+/** A place's open loop. */
+interface Probing {
+  readonly place: SimPlace;
+  /** Keys that may be there. */
+  readonly probed: string[];
+}
+
+function connect(running: Running, { target }: SimPlace, opened?: () => void): Connection {
   const events = opened === undefined ? {} : { opened };
-  const connection = createSimConnection(running.world, running.options.target, events);
+  const connection = createSimConnection(running.world, target, events);
   running.connections.push(connection);
   return connection;
 }
 
 /** One SET of a key never used before on each slot of a fixed timetable. */
-function startProbe(running: Running, probed: string[]): void {
+function startProbe(running: Running, place: SimPlace): Probing {
   const { clock } = running.world;
-  const slots = createSlotPool(running.recorder);
-  const connections = Array.from({ length: PROBE_CONNECTIONS }, () => connect(running));
+  const probed: string[] = [];
+  const slots = createSlotPool(place.recorder);
+  const connections = Array.from({ length: PROBE_CONNECTIONS }, () => connect(running, place));
   let slot = 0;
   const issue = (): void => {
     if (running.isStopped) return;
     clock.after(running.options.probePeriodUs, issue);
-    const key = `p${slot}`;
+    const key = `${place.prefix}p${slot}`;
     const choice: Choice = {
       f: "write",
       key,
@@ -137,21 +165,14 @@ function startProbe(running: Running, probed: string[]): void {
     });
   };
   clock.after(running.options.probePeriodUs, issue);
+  return { place, probed };
 }
 
-function startLoad(running: Running): ReferenceLoad {
-  const { spec } = running.options;
-  const clients = Math.min(spec.clients, CLIENTS_MAX);
-  const load = createReferenceLoad({ seed: spec.seed, clients });
-  for (let index = 0; index < clients; index += 1) startClient(running, load.client(index));
-  return load;
-}
-
-function startClient(running: Running, client: LoadClient): void {
+function startClient(running: Running, place: SimPlace, client: LoadClient): void {
   const thinkUs = millis(Math.max(running.options.spec.thinkMs, THINK_MIN_MS));
-  const slot = running.recorder.slot();
+  const slot = place.recorder.slot();
   let isWaiting = true;
-  const connection = connect(running, () => {
+  const connection = connect(running, place, () => {
     if (isWaiting) go();
   });
   function go(): void {
@@ -166,7 +187,10 @@ function startClient(running: Running, client: LoadClient): void {
 
 function finish(
   running: Running,
-  written: { readonly load: ReferenceLoad | null; readonly probed: readonly string[] },
+  written: {
+    readonly spaces: readonly KeySpace<SimSwitch>[];
+    readonly probing: readonly Probing[];
+  },
   deadline: Micros,
 ): void {
   const { runUntil } = running.options;
@@ -174,8 +198,13 @@ function finish(
   runUntil(() => running.underWay === 0, deadline);
   for (const connection of running.connections) connection.close();
   running.recorder.phase("final-reads");
-  const keys = [...(written.load?.finalReads() ?? []), ...written.probed.map(readBack)];
-  readAll(running, keys, deadline);
+  const readings = written.spaces.map(({ load, places }) => {
+    const own = written.probing.filter(({ place }) => places.includes(place));
+    const probed = own.flatMap((probing) => probing.probed);
+    return startReading(running, places, [...(load?.finalReads() ?? []), ...probed.map(readBack)]);
+  });
+  runUntil(() => readings.every((reading) => reading.unread() === 0), deadline);
+  for (const reading of readings) reading.close();
   running.recorder.phase("end");
 }
 
@@ -183,19 +212,26 @@ function readBack(key: string): Choice {
   return { f: "read", key, value: null, role: "readback" };
 }
 
-/** Each key until it was read or the deadline comes. */
-function readAll(running: Running, choices: readonly Choice[], deadline: Micros): void {
-  const { world, options, recorder } = running;
-  const slots = createSlotPool(recorder);
+interface Reading {
+  unread(): number;
+  close(): void;
+}
+
+/** Each key until it was read, at any of these places. */
+function startReading(
+  { world }: Running,
+  places: readonly SimPlace[],
+  choices: readonly Choice[],
+): Reading {
   const left = [...choices].reverse();
   let unread = left.length;
   let isOver = false;
-  const lanes = Array.from({ length: READ_CONNECTIONS }, () => {
-    const lane = {
-      inFlight: 0,
-      connection: createSimConnection(world, options.target, { opened: pump }),
-    };
-    return lane;
+  const lanes = places.flatMap((place) => {
+    const slots = createSlotPool(place.recorder);
+    return Array.from({ length: READ_CONNECTIONS }, () => {
+      const connection = createSimConnection(world, place.target, { opened: pump });
+      return { inFlight: 0, slots, connection };
+    });
   });
   function pump(): void {
     for (const lane of lanes) {
@@ -203,7 +239,7 @@ function readAll(running: Running, choices: readonly Choice[], deadline: Micros)
         const choice = left.pop();
         if (choice === undefined) break;
         lane.inFlight += 1;
-        slots.start(choice, lane.connection, (ending) => {
+        lane.slots.start(choice, lane.connection, (ending) => {
           lane.inFlight -= 1;
           if (ending.kind === "ok") {
             unread -= 1;
@@ -216,7 +252,11 @@ function readAll(running: Running, choices: readonly Choice[], deadline: Micros)
       }
     }
   }
-  options.runUntil(() => unread === 0, deadline);
-  isOver = true;
-  for (const lane of lanes) lane.connection.close();
+  return {
+    unread: () => unread,
+    close() {
+      isOver = true;
+      for (const lane of lanes) lane.connection.close();
+    },
+  };
 }

@@ -1,4 +1,4 @@
-/** Performs many operations as fast as the guest answers: pipelined over several connections. */
+/** Performs many operations as fast as the guest answers: pipelined over several connections, to one site or more. */
 import type { Choice } from "./choice.ts";
 import { type Connection, createConnection, type Target } from "./connection.ts";
 import { createSlotPool, type Recorder, type Slot } from "./recorder.ts";
@@ -24,22 +24,27 @@ const RETRY_MS = 5;
 
 interface Lane {
   readonly connection: Connection;
+  readonly slots: Slot;
   inFlight: number;
 }
 
+/** @param connections to each place. What one place does not answer is tried again at any */
 export function createBulk(
-  at: { readonly target: Target; readonly recorder: Recorder },
+  places: readonly { readonly target: Target; readonly recorder: Recorder }[],
   connections: number,
 ): Bulk {
-  const slots = createSlotPool(at.recorder);
   let pump: () => void = () => undefined;
-  const lanes: readonly Lane[] = Array.from({ length: connections }, () => ({
-    connection: createConnection(at.target, { opened: () => pump() }),
-    inFlight: 0,
-  }));
+  const lanes = places.flatMap(({ target, recorder }): readonly Lane[] => {
+    const slots = createSlotPool(recorder);
+    return Array.from({ length: connections }, () => ({
+      connection: createConnection(target, { opened: () => pump() }),
+      slots,
+      inFlight: 0,
+    }));
+  });
   return {
     start(choices, isRetried) {
-      const batch = createBatch(choices, { isRetried, lanes, slots });
+      const batch = createBatch(choices, { isRetried, lanes });
       pump = () => batch.pump();
       batch.pump();
       return batch;
@@ -52,7 +57,7 @@ export function createBulk(
 
 function createBatch(
   choices: readonly Choice[],
-  by: { readonly isRetried: boolean; readonly lanes: readonly Lane[]; readonly slots: Slot },
+  by: { readonly isRetried: boolean; readonly lanes: readonly Lane[] },
 ): Batch & { pump(): void } {
   const served: Choice[] = [];
   let left: Choice[] = [...choices].reverse();
@@ -85,7 +90,7 @@ function createBatch(
 
   function invoke(choice: Choice, lane: Lane): void {
     lane.inFlight += 1;
-    by.slots.start(choice, lane.connection, (ending) => {
+    lane.slots.start(choice, lane.connection, (ending) => {
       lane.inFlight -= 1;
       if (ending.kind === "ok") served.push(choice);
       if (ending.kind === "ok" || !by.isRetried || isAbandoned) settleOne();

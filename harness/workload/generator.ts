@@ -14,6 +14,8 @@ import { forkRandom, type Random } from "./forked-random.ts";
 export interface ReferenceLoadOptions {
   readonly seed: number;
   readonly clients: number;
+  /** Begin of every key and every client's name: loads with different ones share nothing. Default: none. */
+  readonly prefix?: string;
   /** Default 128. */
   readonly sharedKeyCount?: number;
   /** Live once-keys outside fault windows. Inside them half as many more may come, then once-writes go to shared keys. Default 8,000. */
@@ -55,6 +57,7 @@ interface List {
 }
 
 interface Keys {
+  readonly prefix: string;
   readonly shared: readonly string[];
   readonly once: AgedQueue<string>;
   /** Once-keys that a client is writing or taking away. */
@@ -94,8 +97,10 @@ interface Client {
 }
 
 export function createReferenceLoad(options: ReferenceLoadOptions): ReferenceLoad {
+  const { prefix = "", sharedKeyCount = 128 } = options;
   const keys: Keys = {
-    shared: Array.from({ length: options.sharedKeyCount ?? 128 }, (_, index) => `s${index}`),
+    prefix,
+    shared: Array.from({ length: sharedKeyCount }, (_, index) => `${prefix}s${index}`),
     once: createAgedQueue(),
     onceElsewhere: 0,
     openLists: Array.from({ length: OPEN_LISTS }, () => null),
@@ -108,7 +113,7 @@ export function createReferenceLoad(options: ReferenceLoadOptions): ReferenceLoa
     },
   };
   const clients = Array.from({ length: options.clients }, (_, index) =>
-    createClient(options.seed, `c${index}`),
+    createClient(options.seed, `${prefix}c${index}`),
   );
   return {
     client(index) {
@@ -191,7 +196,7 @@ function writeShared(keys: Keys, client: Client): Choice {
 
 function writeOnce(keys: Keys, client: Client): Choice {
   const value = newValue(client);
-  const key = `o${client.name}.${client.values}`;
+  const key = `${keys.prefix}o${client.name}.${client.values}`;
   keys.onceElsewhere += 1;
   client.underWay = { kind: "once", key };
   return load("write", key, value);
@@ -202,7 +207,7 @@ function append(keys: Keys, client: Client): Choice {
   let list = keys.openLists[slot] ?? null;
   if (list === null) {
     keys.listCount += 1;
-    list = { key: `l${keys.listCount}`, appended: 0, underWay: 0 };
+    list = { key: `${keys.prefix}l${keys.listCount}`, appended: 0, underWay: 0 };
   }
   list.appended += 1;
   list.underWay += 1;

@@ -3,7 +3,7 @@
  * like an interruption of the guest.
  *
  * stdin takes the bed's commands, a line each: `phase calm`, `phase fault`, `finish <deadline>` (run clock, microseconds); its end means
- * that the bed is gone. stdout says, a JSON document in each line: `{"ready":true}` at the guest's first answer, `{"inFlightWrites":n}`,
+ * that the bed is gone. stdout says, a JSON document in each line: `{"ready":true}` when the guest has answered at every site, `{"inFlightWrites":n}`,
  * `{"done":true,"operations":{"ok":n,"fail":n,"info":n}}` when the history is complete.
  *
  * Exit statuses: 0 done, asked to stop, or the bed is gone; 3 a bug; 4 bad usage.
@@ -102,8 +102,9 @@ async function main(): Promise<void> {
     })
     .on("close", leave);
 
-  await untilAnswered(file.target);
-  workload = startWorkload({ spec: file.spec, target: file.target, recorder, now });
+  const { spec, targets } = file;
+  await Promise.all(targets.map(({ target }) => untilAnswered(target)));
+  workload = startWorkload({ spec, targets, recorder, now });
   tell({ ready: true });
   const telling = tellInFlightWrites(recorder);
 }

@@ -60,7 +60,7 @@ export function startProbeCleaner(options: ProbeCleanerOptions): ProbeCleaner {
   const timer = setInterval(() => {
     if (isPaused || underWay !== null || live.size() <= liveMax) return;
     // Made when first needed: a connection that is not needed takes part in every storm of reconnects.
-    bulk ??= createBulk(options, 1);
+    bulk ??= createBulk([options], 1);
     underWay = clean(bulk).finally(() => {
       underWay = null;
     });

@@ -22,6 +22,8 @@ export interface ProbeOptions {
   readonly now: () => Micros;
   /** Called for each wake-up with how late it was. */
   readonly late: (lateUs: number) => void;
+  /** Begin of every key. Default: none. */
+  readonly prefix?: string;
 }
 
 const CONNECTIONS = 4;
@@ -31,7 +33,7 @@ const VALUE_SIZE = 8;
 
 /** The timetable begins when the first connection is open. */
 export function startProbe(options: ProbeOptions): Probe {
-  const { target, recorder, now, late } = options;
+  const { target, recorder, now, late, prefix = "" } = options;
   const live = createAgedQueue<string>();
   const slots = createSlotPool(recorder);
   let startedAt: Micros | null = null;
@@ -58,7 +60,7 @@ export function startProbe(options: ProbeOptions): Probe {
   }
 
   function issue(): void {
-    const key = `p${slot}`;
+    const key = `${prefix}p${slot}`;
     const value = String(slot % 10 ** VALUE_SIZE).padStart(VALUE_SIZE, "0");
     slots.start(
       { f: "write", key, value, role: "probe" },

@@ -16,6 +16,8 @@ export interface Slot {
 
 export interface Recorder {
   slot(): Slot;
+  /** The same history and counts; operations carry the site. */
+  at(site: string): Recorder;
   phase(name: HistoryPhase["phase"]): void;
   lag(lagUs: number): void;
   /** Writes, appends and deletes invoked and not yet ended. */
@@ -52,7 +54,8 @@ export function createRecorder(write: (line: HistoryLine) => void, now: () => Mi
     for (const tell of waiters) tell();
   }
 
-  function createSlot(): Slot {
+  function createSlot(site: string | null): Slot {
+    const place = site === null ? {} : { site };
     let process: number | null = null;
     let isUnderWay = false;
     return {
@@ -66,7 +69,7 @@ export function createRecorder(write: (line: HistoryLine) => void, now: () => Mi
         inFlight += 1;
         if (isWrite) inFlightWrites += 1;
         const { f, key, value, role } = choice;
-        write({ type: "invoke", at: now(), ...common, f, key, value, role });
+        write({ type: "invoke", at: now(), ...common, f, key, value, role, ...place });
         const end = (ending: Ending): void => {
           isUnderWay = false;
           if (ending.kind === "info") process = null;
@@ -87,8 +90,9 @@ export function createRecorder(write: (line: HistoryLine) => void, now: () => Mi
     };
   }
 
-  return {
-    slot: createSlot,
+  const recorderAt = (site: string | null): Recorder => ({
+    slot: () => createSlot(site),
+    at: recorderAt,
     phase: (phase) => write({ type: "phase", at: now(), phase }),
     lag: (lagUs) => write({ type: "lag", at: now(), lagUs }),
     inFlightWrites: () => inFlightWrites,
@@ -98,7 +102,8 @@ export function createRecorder(write: (line: HistoryLine) => void, now: () => Mi
         tellIfIdle();
       }),
     counts: () => ({ ...counts }),
-  };
+  });
+  return recorderAt(null);
 }
 
 function endLine(

@@ -5,6 +5,11 @@ import type { Parsed } from "../record/parse.ts";
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
+const target = v.object({
+  address: v.pipe(v.string(), v.ip()),
+  port: v.pipe(count, v.minValue(1), v.maxValue(65_535)),
+});
+
 const WorkloadFileSchema = v.object({
   schema: v.literal(1),
   spec: v.object({
@@ -14,11 +19,10 @@ const WorkloadFileSchema = v.object({
     warmUpMs: count,
     calmMs: count,
     seed: v.pipe(v.number(), v.safeInteger()),
+    keys: v.optional(v.picklist(["shared", "disjoint"]), "shared"),
   }),
-  target: v.object({
-    address: v.pipe(v.string(), v.ip()),
-    port: v.pipe(count, v.minValue(1), v.maxValue(65_535)),
-  }),
+  /** One a site. */
+  targets: v.pipe(v.array(v.object({ site: v.string(), target })), v.minLength(1)),
   historyFile: v.pipe(v.string(), v.minLength(1)),
   /** Where the run clock reads 0 on the machine's monotonic clock (`process.hrtime`). Unit: microseconds. */
   runStartUs: count,

@@ -5,8 +5,8 @@ import { createBulk } from "./bulk.ts";
 import type { Choice } from "./choice.ts";
 import { type ClosedLoopClient, startClient } from "./client.ts";
 import { createConnection, type Target } from "./connection.ts";
-import { createReferenceLoad, type ReferenceLoad } from "./generator.ts";
 import { startLagMeter } from "./lag-meter.ts";
+import { type KeySpace, keySpacesOf, type Place, placesOf, type SiteTarget } from "./places.ts";
 import { type Probe, startProbe } from "./probe.ts";
 import { type ProbeCleaner, startProbeCleaner } from "./probe-cleaner.ts";
 import type { Recorder } from "./recorder.ts";
@@ -19,14 +19,16 @@ export interface RunningWorkload {
 }
 
 export interface WorkloadOptions {
-  readonly spec: WorkloadSpec;
-  readonly target: Target;
+  readonly spec: Omit<WorkloadSpec, "sites">;
+  /** One entry a site. */
+  readonly targets: readonly SiteTarget<Target>[];
   readonly recorder: Recorder;
   readonly now: () => Micros;
-  /** Live keys of the probe, and written once by clients. Default 8,000 each. */
+  /** Live keys of the probes, and written once by clients. Default 8,000 each. */
   readonly liveMax?: number;
 }
 
+const LIVE_MAX = 8_000;
 const READ_CONNECTIONS = 4;
 const PING_EVERY_MS = 5;
 
@@ -47,75 +49,96 @@ export function untilAnswered(target: Target): Promise<void> {
   });
 }
 
+/** A place's open loop. */
+interface Probing {
+  readonly place: Place<Target>;
+  readonly probe: Probe;
+  readonly cleaner: ProbeCleaner;
+}
+
 /** Begins with the warm-up, now. */
 export function startWorkload(options: WorkloadOptions): RunningWorkload {
-  const { recorder, now, spec } = options;
+  const { recorder, now, spec, targets, liveMax = LIVE_MAX } = options;
   recorder.phase("warm-up");
   let isFaultWindow = false;
   const lag = startLagMeter(now, (lagUs) => recorder.lag(lagUs));
-  const late = (lateUs: number): void => lag.observe(lateUs);
-  const probe = spec.kind === "none" ? null : startProbe({ ...options, late });
-  const cleaner = probe === null ? null : startProbeCleaner({ ...options, live: probe.live });
-  const load = spec.kind === "reference" ? loadOf(options) : null;
-  const clients = startClients(options, load, () => isFaultWindow);
+  const places = placesOf(targets, recorder);
+  const spaces = keySpacesOf(spec, places, liveMax);
+  const probing = spec.kind === "none" ? [] : startProbes(options, places, (us) => lag.observe(us));
+  const clients = spaces.flatMap((space) =>
+    space.clients.map(({ place, client }) =>
+      startClient({
+        ...place,
+        load: client,
+        thinkMs: spec.thinkMs,
+        isFaultWindow: () => isFaultWindow,
+      }),
+    ),
+  );
   return {
     phase(name) {
       isFaultWindow = name === "fault";
-      if (isFaultWindow) void cleaner?.pause();
-      else cleaner?.resume();
+      for (const { cleaner } of probing) {
+        if (isFaultWindow) void cleaner.pause();
+        else cleaner.resume();
+      }
       recorder.phase(name);
     },
     async finish(deadline) {
-      await endLoad({ recorder, probe, cleaner, clients }, deadline - now());
+      await endLoad({ recorder, probing, clients }, deadline - now());
       recorder.phase("final-reads");
-      await readAll(options, liveKeys(probe, load), deadline - now());
+      const withinUs = deadline - now();
+      await Promise.all(spaces.map((space) => readAll(space, liveKeys(space, probing), withinUs)));
       lag.stop();
       recorder.phase("end");
     },
   };
 }
 
-function loadOf({ spec, liveMax = 8_000 }: WorkloadOptions): ReferenceLoad {
-  return createReferenceLoad({ seed: spec.seed, clients: spec.clients, onceLiveMax: liveMax });
-}
-
-function startClients(
-  options: WorkloadOptions,
-  load: ReferenceLoad | null,
-  isFaultWindow: () => boolean,
-): readonly ClosedLoopClient[] {
-  if (load === null) return [];
-  const { thinkMs, clients } = options.spec;
-  return Array.from({ length: clients }, (_, index) =>
-    startClient({ ...options, load: load.client(index), thinkMs, isFaultWindow }),
-  );
+function startProbes(
+  { now, liveMax = LIVE_MAX }: WorkloadOptions,
+  places: readonly Place<Target>[],
+  late: (lateUs: number) => void,
+): readonly Probing[] {
+  return places.map((place) => {
+    const probe = startProbe({ ...place, now, late });
+    const own = Math.ceil(liveMax / places.length);
+    const cleaner = startProbeCleaner({ ...place, live: probe.live, liveMax: own });
+    return { place, probe, cleaner };
+  });
 }
 
 async function endLoad(
   by: {
     readonly recorder: Recorder;
-    readonly probe: Probe | null;
-    readonly cleaner: ProbeCleaner | null;
+    readonly probing: readonly Probing[];
     readonly clients: readonly ClosedLoopClient[];
   },
   withinUs: Micros,
 ): Promise<void> {
   const closeAll = (): void => {
-    by.probe?.close();
-    by.cleaner?.close();
+    for (const { probe, cleaner } of by.probing) {
+      probe.close();
+      cleaner.close();
+    }
     for (const client of by.clients) client.close();
   };
-  by.probe?.stop();
+  for (const { probe } of by.probing) probe.stop();
   for (const client of by.clients) client.stop();
   const late = setTimeout(closeAll, Math.max(0, withinUs / 1_000));
-  await by.cleaner?.pause();
+  await Promise.all(by.probing.map(({ cleaner }) => cleaner.pause()));
   await by.recorder.idle();
   clearTimeout(late);
   closeAll();
 }
 
-function liveKeys(probe: Probe | null, load: ReferenceLoad | null): readonly Choice[] {
-  const probed = probe?.live.items() ?? [];
+function liveKeys(
+  { load, places }: KeySpace<Target>,
+  probing: readonly Probing[],
+): readonly Choice[] {
+  const probed = probing
+    .filter(({ place }) => places.includes(place))
+    .flatMap(({ probe }) => probe.live.items());
   return [
     ...(load?.finalReads() ?? []),
     ...probed.map((key): Choice => ({ f: "read", key, value: null, role: "readback" })),
@@ -123,12 +146,12 @@ function liveKeys(probe: Probe | null, load: ReferenceLoad | null): readonly Cho
 }
 
 async function readAll(
-  options: WorkloadOptions,
+  { places }: KeySpace<Target>,
   keys: readonly Choice[],
   withinUs: Micros,
 ): Promise<void> {
   if (keys.length === 0) return;
-  const bulk = createBulk(options, READ_CONNECTIONS);
+  const bulk = createBulk(places, READ_CONNECTIONS);
   const batch = bulk.start(keys, true);
   const late = setTimeout(
     () => {

@@ -98,6 +98,48 @@ await t.test("the interruption runs between durable acks and splits into stages"
   t.end();
 });
 
+/** The probe of a site that is served all the time: a write every 2 ms, each read back. */
+function servedProbe(site: string, endUs: number): readonly HistoryLine[] {
+  const lines: HistoryLine[] = [];
+  const each = (begin: number, f: "write" | "read"): void => {
+    for (let slot = 0; slot * 2_000 < endUs; slot += 1) {
+      const [at, key] = [begin + slot * (f === "write" ? 2_000 : 10), `${site}.p${slot}`];
+      const common = { process: 9_001, op: begin + 10_000_000 + slot };
+      const value = f === "write" ? String(slot) : null;
+      const role = f === "write" ? "probe" : "readback";
+      lines.push({ type: "invoke", at, ...common, f, key, value, role, site });
+      lines.push({ type: "ok", at: at + 5, ...common, value: f === "write" ? null : String(slot) });
+    }
+  };
+  each(0, "write");
+  each(endUs + 100_000, "read");
+  return lines;
+}
+
+await t.test("each site with a probe has an interruption of its own", (t) => {
+  const { lines } = readHistory(storedPath("recovery/kill-active.history.ndjson"));
+  const first = lines.map((line) => (line.type === "invoke" ? { ...line, site: "s1" } : line));
+  const both = [...first, ...servedProbe("s2", 310_000)];
+  const events = readEvents(storedPath("recovery/kill-active.events.ndjson")).lines;
+  const { check, recovery } = checkRecovery(
+    { lines: both, operations: operationsOf(both), events },
+    { convergedAt: 305_000 },
+  );
+  t.match(recovery, [
+    { site: "s1", fault: "kill-host", interruptionMs: 249.5 },
+    { site: "s2", fault: "kill-host", interruptionMs: 2 },
+  ]);
+  t.match(check.why, /clients of s1: interrupted for 249\.5 .*clients of s2: interrupted for 2\.0/);
+  const dark = first.filter((line) => line.type !== "ok");
+  const none = [...dark, ...servedProbe("s2", 310_000)];
+  const unserved = checkRecovery(
+    { lines: none, operations: operationsOf(none), events },
+    { convergedAt: 305_000 },
+  );
+  t.equal(unserved.check.verdict, "fail", "one site served does not serve the other");
+  t.end();
+});
+
 await t.test("redundancy is back when the second host says duplex again", (t) => {
   t.equal(recoveryOf("return", 700_000).recovery[0]?.redundantMs, 600);
   t.end();

@@ -45,7 +45,7 @@ function start(t: Test, port: number, changes: Record<string, unknown> = {}): Ch
     JSON.stringify({
       schema: 1,
       spec,
-      target: { address: "127.0.0.1", port },
+      targets: [{ site: "s1", target: { address: "127.0.0.1", port } }],
       historyFile,
       runStartUs,
       scenario: "level2/kill-active",
@@ -201,9 +201,10 @@ await t.test(
   "a bad file, a missing one and a bad command end it with status 4 and the reason",
   async (t) => {
     const guest = await guestOf(t);
-    const wrong = start(t, guest.port, { target: { address: "nowhere", port: 0 }, schema: 2 });
+    const target = { address: "nowhere", port: 0 };
+    const wrong = start(t, guest.port, { targets: [{ site: "s1", target }], schema: 2 });
     t.equal(await wrong.exited, 4);
-    t.match(wrong.stderr(), /no workload file: schema: .*target\.address: .*target\.port: /);
+    t.match(wrong.stderr(), /no workload file: schema: .*0\.target\.address: .*0\.target\.port: /);
     const missing = spawn(process.execPath, [MAIN, "--file", "/nowhere.json"], { stdio: "ignore" });
     const status = await within("the exit", (resolve) => missing.once("close", resolve));
     t.equal(status, 4);

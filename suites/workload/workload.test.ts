@@ -2,7 +2,7 @@
  * Goal: probe and clients record what a guest did, keep to their timetable whatever it does, and keep the rule of histories.
  * Method: run them against a fake guest that falls silent, resets its connections and refuses, and read the history as it grows.
  */
-import t, { type Test } from "tap";
+import t from "tap";
 import { checkDurability } from "../../harness/check/durability.ts";
 import { checkLinearizability } from "../../harness/check/linearizability.ts";
 import { operationsOf } from "../../harness/check/operations.ts";
@@ -10,63 +10,9 @@ import { startClient } from "../../harness/workload/client.ts";
 import { createConnection } from "../../harness/workload/connection.ts";
 import { createReferenceLoad } from "../../harness/workload/generator.ts";
 import { PROBE_PERIOD_US, startProbe } from "../../harness/workload/probe.ts";
-import { createRecorder, type Recorder } from "../../harness/workload/recorder.ts";
-import {
-  type RunningWorkload,
-  startWorkload,
-  untilAnswered,
-  type WorkloadOptions,
-} from "../../harness/workload/workload.ts";
-import { type FakeGuest, startFakeGuest } from "./fake-guest.ts";
-import { brokenRules, endsIn, invokesIn, type KeptHistory, keepHistory } from "./kept-history.ts";
-
-interface Bench {
-  readonly history: KeptHistory;
-  readonly recorder: Recorder;
-  readonly now: () => number;
-}
-
-/** Closed with the test, also after a failure: nothing keeps the file from ending. */
-async function guestOf(t: Test, port = 0): Promise<FakeGuest> {
-  const guest = await startFakeGuest(port);
-  t.teardown(() => guest.close());
-  return guest;
-}
-
-/** As `startWorkload`, ended with the test. */
-function workloadOf(t: Test, options: WorkloadOptions): RunningWorkload {
-  const workload = startWorkload(options);
-  let isFinished = false;
-  t.teardown(() => (isFinished ? undefined : workload.finish(0)));
-  return {
-    phase: (name) => workload.phase(name),
-    finish(deadline) {
-      isFinished = true;
-      return workload.finish(deadline);
-    },
-  };
-}
-
-function bench(): Bench {
-  const history = keepHistory();
-  const start = process.hrtime.bigint();
-  const now = (): number => Number((process.hrtime.bigint() - start) / 1_000n);
-  return { history, recorder: createRecorder(history.write, now), now };
-}
-
-const targetOf = (port: number): { address: string; port: number } => ({
-  address: "127.0.0.1",
-  port,
-});
-
-const SPEC = {
-  kind: "reference",
-  clients: 8,
-  thinkMs: 1,
-  warmUpMs: 0,
-  calmMs: 0,
-  seed: 1,
-} as const;
+import { untilAnswered } from "../../harness/workload/workload.ts";
+import { at, bench, guestOf, SPEC, targetOf, workloadOf } from "./bench.ts";
+import { brokenRules, endsIn, invokesIn } from "./kept-history.ts";
 
 await t.test(
   "the probe writes a new key on each slot of its timetable and keeps it through a stall of the guest",
@@ -180,7 +126,7 @@ await t.test(
 await t.test("clients come back after a reset under new process numbers", async (t) => {
   const guest = await guestOf(t);
   const { history, recorder, now } = bench();
-  const workload = workloadOf(t, { spec: SPEC, target: targetOf(guest.port), recorder, now });
+  const workload = workloadOf(t, { spec: SPEC, targets: at(guest), recorder, now });
   await history.until("200 operations", () => recorder.counts().ok >= 200);
   workload.phase("fault");
   guest.silence();
@@ -205,7 +151,7 @@ await t.test(
   async (t) => {
     const guest = await guestOf(t);
     const { history, recorder, now } = bench();
-    const workload = workloadOf(t, { spec: SPEC, target: targetOf(guest.port), recorder, now });
+    const workload = workloadOf(t, { spec: SPEC, targets: at(guest), recorder, now });
     await history.until("2000 operations", () => recorder.counts().ok >= 2_000);
     guest.refuseKeys("o");
     const finished = workload.finish(now() + 10_000_000);
@@ -244,7 +190,7 @@ await t.test("a final read without an answer ends with the deadline", async (t) 
   const { history, recorder, now } = bench();
   const workload = workloadOf(t, {
     spec: { ...SPEC, kind: "probe" },
-    target: targetOf(guest.port),
+    targets: at(guest),
     recorder,
     now,
   });
@@ -265,7 +211,7 @@ await t.test("the probe's old keys are read back and deleted outside fault windo
   const { history, recorder, now } = bench();
   const workload = workloadOf(t, {
     spec: { ...SPEC, kind: "probe" },
-    target: targetOf(guest.port),
+    targets: at(guest),
     recorder,
     now,
     liveMax: 100,
@@ -318,7 +264,7 @@ await t.test(
       const { history, recorder, now } = bench();
       const workload = workloadOf(t, {
         spec: SPEC,
-        target: targetOf(guest.port),
+        targets: at(guest),
         recorder,
         now,
         liveMax: 200,
