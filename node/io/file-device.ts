@@ -72,8 +72,7 @@ export function openFileDevice(path: string): FileDevice {
   /** The cache goes to the kernel at once; later writes belong to the next flush. */
   function destage(): void {
     try {
-      for (const { offset, buffers } of cache.runs()) {
-        const length = buffers.length * SECTOR_SIZE;
+      for (const { offset, length, buffers } of cache.runs()) {
         if (writevSync(file, buffers, offset) !== length) failure ??= "SHORT_WRITE";
       }
     } catch (error: unknown) {

@@ -10,15 +10,20 @@ interface CachedBlock {
   sectors: number;
 }
 
-/** Neighbouring sectors, as one write of several buffers. */
+/** Neighbouring sectors, as one write of several buffers: one a block. */
 export interface Run {
   readonly offset: number;
+  /** Of all buffers. Unit: bytes. */
+  readonly length: number;
   readonly buffers: readonly Uint8Array[];
 }
 
 export type ReadSector = (offset: number) => Uint8Array;
 
 const SECTORS_PER_BLOCK = BLOCK_SIZE / SECTOR_SIZE;
+const WHOLE = (1 << SECTORS_PER_BLOCK) - 1;
+/** Empty blocks kept for the next writes: making one costs more than filling it. */
+const SPARES_MAX = 512;
 /** Limit of one vectored write (IOV_MAX). */
 const BUFFERS_MAX = 1_024;
 
@@ -36,12 +41,13 @@ export interface WriteCache {
 
 export function createWriteCache(): WriteCache {
   const blocks = new Map<number, CachedBlock>();
+  const spares: CachedBlock[] = [];
   let sectorCount = 0;
 
   function blockFor(index: number): CachedBlock {
     let block = blocks.get(index);
     if (block === undefined) {
-      block = { bytes: new Uint8Array(BLOCK_SIZE), sectors: 0 };
+      block = spares.pop() ?? { bytes: new Uint8Array(BLOCK_SIZE), sectors: 0 };
       blocks.set(index, block);
     }
     return block;
@@ -61,17 +67,17 @@ export function createWriteCache(): WriteCache {
     block.bytes.set(piece, at % BLOCK_SIZE);
   }
 
-  function* cachedSectors(): Generator<{ readonly offset: number; readonly bytes: Uint8Array }> {
-    for (const [index, block] of [...blocks].sort(([left], [right]) => left - right)) {
-      for (let sector = 0; sector < SECTORS_PER_BLOCK; sector += 1) {
-        if ((block.sectors & (1 << sector)) === 0) continue;
-        const at = sector * SECTOR_SIZE;
-        yield {
-          offset: index * BLOCK_SIZE + at,
-          bytes: block.bytes.subarray(at, at + SECTOR_SIZE),
-        };
-      }
-    }
+  function putBlock(index: number, bytes: Uint8Array): void {
+    const block = blockFor(index);
+    block.bytes.set(bytes);
+    sectorCount += SECTORS_PER_BLOCK - countOf(block.sectors);
+    block.sectors = WHOLE;
+  }
+
+  function forget(block: CachedBlock): void {
+    if (spares.length === SPARES_MAX) return;
+    block.sectors = 0;
+    spares.push(block);
   }
 
   return {
@@ -79,6 +85,10 @@ export function createWriteCache(): WriteCache {
       return sectorCount;
     },
     put(offset, bytes, readSector) {
+      if (offset % BLOCK_SIZE === 0 && bytes.length === BLOCK_SIZE) {
+        putBlock(offset / BLOCK_SIZE, bytes);
+        return;
+      }
       for (let done = 0; done < bytes.length; ) {
         const at = offset + done;
         const length = Math.min(SECTOR_SIZE - (at % SECTOR_SIZE), bytes.length - done);
@@ -94,23 +104,57 @@ export function createWriteCache(): WriteCache {
       }
     },
     runs() {
-      const runs: { offset: number; end: number; buffers: Uint8Array[] }[] = [];
-      for (const { offset, bytes } of cachedSectors()) {
-        const last = runs.at(-1);
-        if (last !== undefined && last.end === offset && last.buffers.length < BUFFERS_MAX) {
-          last.buffers.push(bytes);
-          last.end += bytes.length;
-        } else {
-          runs.push({ offset, end: offset + bytes.length, buffers: [bytes] });
+      const runs: GrowingRun[] = [];
+      for (const [index, block] of [...blocks].sort(([left], [right]) => left - right)) {
+        for (let from = 0; from < SECTORS_PER_BLOCK; ) {
+          const to = endOfSpan(block.sectors, from);
+          if (to > from)
+            addSpan(runs, index * BLOCK_SIZE + from * SECTOR_SIZE, spanOf(block, from, to));
+          from = to + 1;
         }
       }
       return runs;
     },
     clear() {
+      for (const block of blocks.values()) forget(block);
       blocks.clear();
       sectorCount = 0;
     },
   };
+}
+
+interface GrowingRun extends Run {
+  length: number;
+  readonly buffers: Uint8Array[];
+}
+
+function addSpan(runs: GrowingRun[], offset: number, bytes: Uint8Array): void {
+  const last = runs.at(-1);
+  const isNext = last !== undefined && last.offset + last.length === offset;
+  if (isNext && last.buffers.length < BUFFERS_MAX) {
+    last.buffers.push(bytes);
+    last.length += bytes.length;
+  } else {
+    runs.push({ offset, length: bytes.length, buffers: [bytes] });
+  }
+}
+
+/** First sector from `from` on that is not cached; `from` itself when it is not. */
+function endOfSpan(sectors: number, from: number): number {
+  let to = from;
+  while (to < SECTORS_PER_BLOCK && (sectors & (1 << to)) !== 0) to += 1;
+  return to;
+}
+
+function spanOf({ bytes }: CachedBlock, from: number, to: number): Uint8Array {
+  const isWhole = from === 0 && to === SECTORS_PER_BLOCK;
+  return isWhole ? bytes : bytes.subarray(from * SECTOR_SIZE, to * SECTOR_SIZE);
+}
+
+function countOf(sectors: number): number {
+  let count = 0;
+  for (let left = sectors; left !== 0; left &= left - 1) count += 1;
+  return count;
 }
 
 function overlayBlock(block: CachedBlock, blockAt: number, offset: number, into: Uint8Array): void {
