@@ -1,4 +1,5 @@
 /** Keeps one connection to an address: dials, greets, and dials again while it is down. */
+import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
 import type { Endpoint } from "../ports/process-file.ts";
 import {
@@ -50,24 +51,29 @@ export function startDialler(options: DiallerOptions): Dialler {
     // Silence, as behind a cut link, is no refusal.
     let isGivenUp = false;
     let isGreeted = false;
+    let carrier: Duplex | null = null;
     const giveUp = (): void => {
       isGivenUp = true;
       socket.terminate();
     };
     const deadline = setTimeout(giveUp, HELLO_WITHIN_MS);
     socket.on("error", () => undefined);
+    socket.once("upgrade", (response) => {
+      carrier = response.socket;
+    });
     socket.once("open", () => {
       socket.send(encodeHello({ ...options.self, path: options.peer.path }));
     });
     socket.once("message", (data: Buffer, isBinary: boolean) => {
       clearTimeout(deadline);
       const why = isBinary ? "no hello" : judge(data, options);
-      if (why !== null) {
-        options.foreign(why);
+      if (why !== null || carrier === null) {
+        options.foreign(why ?? "no upgrade");
         return giveUp();
       }
       isGreeted = true;
-      return options.greeted((handlers) => createLink(socket, "binary", handlers));
+      const carried = { socket, carrier };
+      return options.greeted((handlers) => createLink(carried, "binary", handlers));
     });
     socket.once("close", () => {
       clearTimeout(deadline);

@@ -128,7 +128,9 @@ function greet(
     socket.off("data", onData);
     ws.off("error", onError);
     ws.send(encodeHello({ ...options.self, path: hello.value.path }));
-    options.greeted(hello.value, (handlers) => createLink(ws, options.kind, handlers));
+    options.greeted(hello.value, (handlers) =>
+      createLink({ socket: ws, carrier: socket }, options.kind, handlers),
+    );
   });
 }
 

@@ -47,26 +47,28 @@ export function createHostDriver(options: HostDriverOptions): HostDriver {
   const { core, disk } = options;
   const queue: HostInput[] = [];
   // Until the core has started, what happens waits.
-  let isStepping = true;
+  let isStarted = false;
+  let isDrainDue = false;
   let workedAt = monotonicMs();
   const loop: Loop = {
     dispatch(input) {
       queue.push(input);
-      if (!isStepping) drain();
+      if (isDrainDue || !isStarted) return;
+      isDrainDue = true;
+      setImmediate(drain);
     },
     dispatchNext: (input) => queue.unshift(input),
   };
 
   function drain(): void {
-    isStepping = true;
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) step(next);
-    isStepping = false;
+    isDrainDue = false;
   }
 
   function step(input: HostInput): void {
     const now = monotonicMs();
     if (isWork(input)) workedAt = now;
-    for (const effect of core.step({ ...input, now })) {
+    for (const effect of core.step({ ...input, now, isMoreDue: queue.length > 0 })) {
       if (isWork(effect)) workedAt = now;
       perform(effect, options, loop);
     }
@@ -76,6 +78,8 @@ export function createHostDriver(options: HostDriverOptions): HostDriver {
     dispatch: loop.dispatch,
     start() {
       loop.dispatchNext({ kind: "start", disk: disk.contents, ids: drawIds() });
+      isStarted = true;
+      isDrainDue = true;
       drain();
     },
     get workedAt() {
@@ -91,7 +95,7 @@ interface Loop {
 }
 
 function perform(effect: HostEffect, options: HostDriverOptions, loop: Loop): void {
-  const { disk, machine, reporter, vm } = options;
+  const { disk, links, machine, reporter, vm } = options;
   switch (effect.kind) {
     case "send-peer":
     case "close-path":
@@ -101,6 +105,8 @@ function perform(effect: HostEffect, options: HostDriverOptions, loop: Loop): vo
       return;
     case "commit": {
       const { token, ops } = effect;
+      // Frames first: the peer's disk works while this one's is told what to do.
+      links.flush();
       disk.commit(ops, (code) => loop.dispatch(endOf(token, code)));
       return;
     }

@@ -44,6 +44,8 @@ export interface HostLinks {
   sendPeer(place: Place, conn: number, frame: PeerFrame): void;
   sendService(place: Place, conn: number, frame: QuorumFrame<QuorumRequest>): void;
   sendSwitch(place: Place, conn: number, frame: ToSwitch): void;
+  /** What was sent in this turn leaves now; without it, at the end of the turn. */
+  flush(): void;
   close(place: Place, conn: number): void;
   /** Nothing more is read from the switches: clients' data waits there. */
   pauseSwitches(): void;
@@ -91,6 +93,7 @@ export function createHostLinks(options: HostLinksOptions): HostLinks {
       const link = connections.find(place, conn);
       if (link !== null) for (const bytes of encodeToSwitch(frame)) link.send(bytes);
     },
+    flush: () => connections.flush(),
     close: (place, conn) => connections.find(place, conn)?.close(),
     pauseSwitches: () => connections.setSwitches("paused"),
     resumeSwitches: () => connections.setSwitches("reading"),
@@ -102,6 +105,7 @@ interface Connections {
   attach(place: Place, createOn: (handlers: LinkHandlers) => Link): void;
   /** Null unless `conn` is this place's connection. */
   find(place: Place, conn: number): Link | null;
+  flush(): void;
   setSwitches(state: "paused" | "reading"): void;
 }
 
@@ -155,6 +159,9 @@ function createConnections(reporter: Reporter, events: LinkEvents): Connections 
     find(place, conn) {
       const connection = connections.get(keyOf(place));
       return connection?.conn === conn ? connection.link : null;
+    },
+    flush() {
+      for (const { link } of connections.values()) link.flush();
     },
     setSwitches(state) {
       isPaused = state === "paused";

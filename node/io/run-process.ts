@@ -17,6 +17,9 @@ export interface Roles {
   switch(options: RoleOptions<SwitchFile>): Promise<RunningRole>;
 }
 
+/** Frames with a block in them are cut from slabs of this size: a buffer of its own for each costs more than filling it. Unit: bytes. */
+const SLAB_BYTES = 256 * 1_024;
+
 let reporter: Reporter | null = null;
 let role: RunningRole | null = null;
 
@@ -149,6 +152,7 @@ async function start(roles: Roles): Promise<void> {
 
 /** Once a process: its life is this call's. */
 export function runProcess(roles: Roles): void {
+  Buffer.poolSize = SLAB_BYTES;
   process.on("uncaughtException", fatal);
   process.on("SIGTERM", () => endAsked("SIGTERM"));
   process.on("SIGINT", () => endAsked("SIGINT"));

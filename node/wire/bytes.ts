@@ -1,5 +1,6 @@
 /** Fields of binary headers: little-endian integers, ids as 16 bytes, names as ASCII with their length elsewhere. */
 import type { RandomId } from "../core/identity.ts";
+import { BLOCK_SIZE } from "../core/units.ts";
 import { name as nameCheck } from "./checks.ts";
 import { type Parsed, refuse } from "./parsed.ts";
 
@@ -41,6 +42,13 @@ export function nameAt(frame: Buffer, at: number, length: number): Parsed<string
 /** Word of a code byte; null for a byte that means nothing. */
 export function wordOf<Word>(words: readonly Word[], code: number): Word | null {
   return words[code] ?? null;
+}
+
+/** A copy of a block, out of a slab (`Buffer.poolSize`): hundreds come at once, and live for one write to the disk. */
+export function ownBlock(frame: Buffer, from: number): Uint8Array {
+  const own = Buffer.allocUnsafe(BLOCK_SIZE);
+  frame.copy(own, 0, from, from + BLOCK_SIZE);
+  return new Uint8Array(own.buffer, own.byteOffset, BLOCK_SIZE);
 }
 
 /** A copy with a buffer of its own: a message from a socket is a view of a larger one. */

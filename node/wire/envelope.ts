@@ -33,10 +33,13 @@ export const FRAME_TYPE = {
   trunkTo: 0x43,
 } as const;
 
-/** Room for a frame with `size` bytes after the type; `seal` finishes it. */
-export function openFrame(type: number, size: number): Buffer {
+/**
+ * Room for a frame with `size` bytes after the type; `seal` finishes it. Zeros up to `payloadAt`, where the part begins that the caller fills
+ * whole; default: everywhere.
+ */
+export function openFrame(type: number, size: number, payloadAt = ENVELOPE_BYTES + size): Buffer {
   invariant(size <= FRAME_BYTES_MAX - ENVELOPE_BYTES, "a frame fits into its limit");
-  const frame = Buffer.alloc(ENVELOPE_BYTES + size);
+  const frame = Buffer.allocUnsafe(ENVELOPE_BYTES + size).fill(0, 0, payloadAt);
   frame[TYPE_AT] = type;
   return frame;
 }

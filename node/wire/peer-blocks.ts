@@ -9,7 +9,7 @@ import {
   ID_BYTES,
   idAt,
   nameAt,
-  ownBytes,
+  ownBlock,
   putCount,
   putId,
 } from "./bytes.ts";
@@ -34,8 +34,10 @@ const HAS_FROM = 2;
 
 type Head = Omit<PeerFrame, "body">;
 
-function open(type: number, frame: PeerFrame, size: number): Buffer {
-  const bytes = openFrame(type, size - ENVELOPE_BYTES);
+/** Whatever lies behind the VM's name is for the caller to fill whole. */
+function open(type: number, frame: PeerFrame, size: number, nameOffset: number): Buffer {
+  const bytes = openFrame(type, size - ENVELOPE_BYTES, nameOffset);
+  bytes.write(frame.vm, nameOffset, "latin1");
   bytes[AT.vmLength] = frame.vm.length;
   bytes[AT.flags] =
     (frame.session === null ? 0 : HAS_SESSION) | (frame.from === null ? 0 : HAS_FROM);
@@ -76,20 +78,22 @@ const WRITE = {
   cause: 64,
   lba: 72,
   volume: 76,
-  reserved: 78,
+  flags: 78,
   sum: 80,
   vm: 84,
 } as const;
+const IS_MORE_DUE = 1;
 
-export function encodeWrite(frame: PeerFrame, { write }: BodyOf<"write">): Uint8Array {
-  const bytes = open(FRAME_TYPE.peerWrite, frame, WRITE.vm + frame.vm.length + write.data.length);
+export function encodeWrite(frame: PeerFrame, { write, isMoreDue }: BodyOf<"write">): Uint8Array {
+  const size = WRITE.vm + frame.vm.length + write.data.length;
+  const bytes = open(FRAME_TYPE.peerWrite, frame, size, WRITE.vm);
   putCount(bytes, WRITE.write, write.number);
   putCount(bytes, WRITE.epoch, write.epoch);
   putCount(bytes, WRITE.cause, write.cause);
   bytes.writeUInt32LE(write.lba, WRITE.lba);
   bytes.writeUInt16LE(write.volume, WRITE.volume);
+  bytes.writeUInt16LE(isMoreDue ? IS_MORE_DUE : 0, WRITE.flags);
   bytes.writeUInt32LE(write.sum, WRITE.sum);
-  bytes.write(frame.vm, WRITE.vm, "latin1");
   bytes.set(write.data, WRITE.vm + frame.vm.length);
   return seal(bytes);
 }
@@ -98,7 +102,8 @@ export function parseWrite(frame: Buffer): Parsed<PeerFrame> {
   if (frame.length < WRITE.vm) return refuse("a write without its header");
   const dataAt = WRITE.vm + frame.readUInt8(AT.vmLength);
   if (frame.length !== dataAt + BLOCK_SIZE) return refuse(`a write of ${frame.length} bytes`);
-  if (frame.readUInt16LE(WRITE.reserved) !== 0) return refuse("wrong reserved bits");
+  const flags = frame.readUInt16LE(WRITE.flags);
+  if (flags > IS_MORE_DUE) return refuse("wrong reserved bits");
   const head = headOf(frame, WRITE.vm);
   if (!head.ok) return head;
   const counts = {
@@ -108,7 +113,7 @@ export function parseWrite(frame: Buffer): Parsed<PeerFrame> {
   };
   const unsafe = firstUnsafe(counts);
   if (unsafe !== null) return refuse(`wrong field ${unsafe}`);
-  const data = ownBytes(frame, dataAt);
+  const data = ownBlock(frame, dataAt);
   const sum = frame.readUInt32LE(WRITE.sum);
   if (crc32(data) !== sum) return refuse("the block is not the one that was summed");
   const write = {
@@ -120,7 +125,8 @@ export function parseWrite(frame: Buffer): Parsed<PeerFrame> {
     data,
     sum,
   };
-  return { ok: true, value: { ...head.value, body: { kind: "write", write } } };
+  const body = { kind: "write", write, isMoreDue: flags === IS_MORE_DUE } as const;
+  return { ok: true, value: { ...head.value, body } };
 }
 
 const COPY = { volume: 48, count: 50, flags: 51, vm: 52 } as const;
@@ -138,10 +144,9 @@ function encodeBlocks(
   blocks: readonly CopiedBlock[],
 ): Uint8Array {
   const size = COPY.vm + frame.vm.length + blocks.length * (ENTRY_BYTES + BLOCK_SIZE);
-  const bytes = open(type, frame, size);
+  const bytes = open(type, frame, size, COPY.vm);
   bytes.writeUInt16LE(volume, COPY.volume);
   bytes[COPY.count] = blocks.length;
-  bytes.write(frame.vm, COPY.vm, "latin1");
   let at = COPY.vm + frame.vm.length;
   for (const { lba, sum, data } of blocks) {
     bytes.writeUInt32LE(lba, at);
@@ -178,7 +183,7 @@ function parseBlocks(frame: Buffer): Parsed<Blocks> {
   const blocks: CopiedBlock[] = [];
   for (let at = start; at < frame.length; at += ENTRY_BYTES + BLOCK_SIZE) {
     const sum = frame.readUInt32LE(at + 4);
-    const data = ownBytes(frame.subarray(0, at + ENTRY_BYTES + BLOCK_SIZE), at + ENTRY_BYTES);
+    const data = ownBlock(frame, at + ENTRY_BYTES);
     if (crc32(data) !== sum) return refuse("a block is not the one that was summed");
     blocks.push({ lba: frame.readUInt32LE(at), sum, data });
   }

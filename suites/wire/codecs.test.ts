@@ -223,7 +223,7 @@ await t.test("a block that is not the one its host summed is refused", async (t)
       session: ID,
       number: 1,
       from: ID,
-      body: { kind: "write", write: { ...write, sum } },
+      body: { kind: "write", write: { ...write, sum }, isMoreDue: false },
     });
   t.equal(parsePeerFrame(frame(crc32(data))).ok, true);
   // The frame's own checksum is right here: the block was damaged before it was sent.

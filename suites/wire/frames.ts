@@ -120,7 +120,7 @@ const peerBody: fc.Arbitrary<PeerBody> = fc.oneof(
     intentsEmpty: fc.boolean(),
     seen: names,
   }),
-  record({ kind: is("write"), write }),
+  record({ kind: is("write"), write, isMoreDue: fc.boolean() }),
   record({ kind: is("wrote"), upTo: count, sums: fc.array(fc.tuple(count, uint32)) }),
   record({ kind: is("clean-to"), number: count }),
   record({

@@ -44,7 +44,14 @@ export interface HostConfig {
   readonly timing: Timing;
 }
 
-export type HostEvent = { readonly now: Instant } & (
+export type HostEvent = {
+  readonly now: Instant;
+  /**
+   * Another event has happened already and is stepped next: what gains by company (a round of writes, a run of the machine) waits for it. Absent:
+   * none is known.
+   */
+  readonly isMoreDue?: boolean;
+} & (
   | { readonly kind: "start"; readonly disk: DiskContents; readonly ids: readonly RandomId[] }
   /** Every `tick` ms. */
   | { readonly kind: "tick" }

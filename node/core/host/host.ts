@@ -73,6 +73,7 @@ export function createHost(config: HostConfig): HostCore {
     step(event) {
       invariant(event.now >= host.now, "a host's clock never runs backwards");
       host.now = event.now;
+      host.isMoreDue = event.isMoreDue === true;
       host.out = [];
       take(host, event);
       pursue(host);

@@ -9,6 +9,7 @@ export function initialState(config: HostConfig): HostState {
   return {
     config,
     now: 0,
+    isMoreDue: false,
     isStarted: false,
     lastTick: null,
     starved: { from: 0, uncounted: 0, isSaid: false },
@@ -71,6 +72,7 @@ function emptyMirror(config: HostConfig): MirrorState {
     writer: {
       queue: [],
       round: null,
+      moreDueFrom: null,
       durable: 0,
       pending: new Map(),
       mirrored: new Set(),

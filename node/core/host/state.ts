@@ -210,6 +210,8 @@ export interface WriterState {
     readonly token: number;
     readonly writes: readonly GuestWrite[];
   } | null;
+  /** Session whose peer is sending the rest of the queue's last epoch; null: it has been sent whole. */
+  moreDueFrom: RandomId | null;
   /** Every write up to this number of the copy's boot is durable here. */
   durable: number;
   /** Writes queued or under way, by block: how many. */
@@ -291,6 +293,8 @@ export type AfterPage =
 export interface HostState {
   readonly config: HostConfig;
   now: Instant;
+  /** Another event follows at once: rounds and runs wait for what it brings. */
+  isMoreDue: boolean;
   isStarted: boolean;
   lastTick: Instant | null;
   /** Milliseconds of the running 2 s window that silence did not count. */

@@ -84,7 +84,7 @@ export function pump(host: HostState): void {
   const { vm, mirror } = host;
   if (vm.kind !== "running") return;
   noteSuspension(host, vm);
-  if (vm.isBusy || vm.isSuspended) return;
+  if (vm.isBusy || vm.isSuspended || host.isMoreDue) return;
   if (mirror.flushes - mirror.completedFlush >= EPOCHS_MAX) {
     mark(host, "epochs-full");
     return;

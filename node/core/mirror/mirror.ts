@@ -20,10 +20,11 @@ export function takeWrites(host: HostState, result: MachineResult): void {
   const { mirror } = host;
   const before = mirror.lastWrite;
   if (result.writes.length > 0) mirror.wroteAt = host.now;
-  for (const write of result.writes) {
-    mirror.lastWrite = write.number;
-    send(host, write);
-  }
+  const session = flowSession(host);
+  const due = result.writes.filter((write) => isMirrored(host, session, write));
+  for (const { number } of result.writes) mirror.lastWrite = number;
+  mirror.unacked.push(...due);
+  if (session !== null) sendWrites(host, session, due);
   for (let flush = mirror.flushes + 1; flush <= result.flushes; flush += 1) {
     const inside = result.writes.filter(({ epoch }) => epoch <= flush).at(-1);
     mirror.flushEnds.push({ flush, upTo: inside?.number ?? before });
@@ -34,26 +35,25 @@ export function takeWrites(host: HostState, result: MachineResult): void {
 }
 
 /** A host that is alone sends what goes to blocks that its target holds; any other sends everything, now or when the peer is back. */
-function send(host: HostState, write: GuestWrite): void {
-  const { mirror } = host;
-  const session = flowSession(host);
-  if (host.page.right === "sole") {
-    const resync = session?.resync;
-    if (session === null || resync?.side !== "source") return;
-    if (isDirty(host, write.volume, write.lba)) {
-      const copy = resync.copying.get(blockKey(write.volume, write.lba));
-      if (copy !== undefined) copy.isTouched = true;
-      return;
-    }
-    mirror.writer.mirrored.add(write.number);
+function isMirrored(host: HostState, session: OpenSession | null, write: GuestWrite): boolean {
+  if (host.page.right !== "sole") return true;
+  const resync = session?.resync;
+  if (resync?.side !== "source") return false;
+  if (isDirty(host, write.volume, write.lba)) {
+    const copy = resync.copying.get(blockKey(write.volume, write.lba));
+    if (copy !== undefined) copy.isTouched = true;
+    return false;
   }
-  mirror.unacked.push(write);
-  if (session !== null) sendWrite(host, session, write);
+  host.mirror.writer.mirrored.add(write.number);
+  return true;
 }
 
-function sendWrite(host: HostState, session: OpenSession, write: GuestWrite): void {
-  host.mirror.sums.set(write.number, write.sum);
-  sendStream(host, session, { kind: "write", write });
+function sendWrites(host: HostState, session: OpenSession, writes: readonly GuestWrite[]): void {
+  for (const [index, write] of writes.entries()) {
+    host.mirror.sums.set(write.number, write.sum);
+    const isMoreDue = writes[index + 1]?.epoch === write.epoch;
+    sendStream(host, session, { kind: "write", write, isMoreDue });
+  }
 }
 
 export function takeWrote(host: HostState, body: PeerBody & { kind: "wrote" }): void {
@@ -107,12 +107,15 @@ export function resend(host: HostState, session: OpenSession, peer: HelloView): 
     ({ epoch, volume, lba, number }) => newest.get(`${epoch}/${volume}/${lba}`) === number,
   );
   if (due.length > 0) mark(host, "writes-sent-again");
-  for (const write of due) sendWrite(host, session, write);
+  sendWrites(host, session, due);
   settle(host);
 }
 
 /** The standby takes a mirrored write onto its disk. */
-export function takeMirrored(host: HostState, write: GuestWrite): void {
+export function takeMirrored(
+  host: HostState,
+  { write, isMoreDue }: PeerBody & { kind: "write" },
+): void {
   const session = flowSession(host);
   if (
     session === null ||
@@ -124,6 +127,7 @@ export function takeMirrored(host: HostState, write: GuestWrite): void {
     closeSession(host, "a write came that this host cannot take");
     return;
   }
+  host.mirror.writer.moreDueFrom = isMoreDue ? session.id : null;
   enqueue(host, [write]);
 }
 

@@ -73,6 +73,7 @@ export function startRoundIfDue(host: HostState): void {
   const { writer } = host.mirror;
   if (writer.round !== null || writer.queue.length === 0 || writer.isHeld || !host.isDiskGood)
     return;
+  if (host.isMoreDue || isEpochPartial(host)) return;
   const writes = takeRound(writer);
   const cold = registerIntents(host, writes);
   if (cold.length === 0) {
@@ -82,6 +83,12 @@ export function startRoundIfDue(host: HostState): void {
   const ops = [...makeRoom(host), ...cold];
   const token = commit(host, ops, { kind: "round" });
   writer.round = { phase: "intents", token, writes };
+}
+
+/** The next round would be a part of an epoch whose rest the peer is sending: each part would cost a flush of its own. */
+function isEpochPartial({ mirror: { writer }, session }: HostState): boolean {
+  if (session.kind !== "open" || session.id !== writer.moreDueFrom) return false;
+  return writer.queue[0]?.epoch === writer.queue.at(-1)?.epoch;
 }
 
 function takeRound(writer: WriterState): readonly GuestWrite[] {

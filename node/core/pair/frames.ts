@@ -99,7 +99,8 @@ export type PeerBody =
       readonly intentsEmpty: boolean;
       readonly seen: readonly ServiceId[];
     }
-  | { readonly kind: "write"; readonly write: GuestWrite }
+  /** `isMoreDue`: the next frame of the stream is another write of the same epoch, sent in the same turn. */
+  | { readonly kind: "write"; readonly write: GuestWrite; readonly isMoreDue: boolean }
   /** Every write up to `upTo` is durable at the sender; `sums` names what it stored, one pair a write of this round. */
   | {
       readonly kind: "wrote";

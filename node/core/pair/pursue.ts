@@ -8,6 +8,7 @@ import type { DerivedState } from "../host/contract.ts";
 import { announceIfDue } from "../host/lan.ts";
 import type { HostState } from "../host/state.ts";
 import { pump, release } from "../host/vm.ts";
+import { startRoundIfDue } from "../mirror/writer.ts";
 import { copyIfDue, mergeIfDue } from "../resync/source.ts";
 import { stepDownIfDue } from "../resync/target.ts";
 import { goAloneIfDue } from "./claims.ts";
@@ -43,6 +44,7 @@ export function pursue(host: HostState): void {
     startMachineIfDue(host);
     beatIfDue(host);
     release(host);
+    startRoundIfDue(host);
     pump(host);
     if (host.vm.kind === "running") announceIfDue(host, host.vm);
   }
