@@ -1,16 +1,17 @@
 /** What a run amounts to: every checker that the plan asks for, and what must be true of any run before its verdict counts. */
-import { checkDurability, type DurabilityFigures } from "../harness/check/durability.ts";
+import { type DurabilityFigures, durabilityOf } from "../harness/check/durability.ts";
 import { checkInvariants, INVARIANT_STATUS } from "../harness/check/invariants.ts";
 import { judgeLinearizability } from "../harness/check/linearizability.ts";
 import { checkOneRunner } from "../harness/check/one-runner.ts";
 import { countOperations, type Operation, operationsOf } from "../harness/check/operations.ts";
+import { judgeWrites } from "../harness/check/read-back.ts";
 import { checkRecovery, type RecoveryFigures } from "../harness/check/recovery.ts";
 import { findSplit, solePeriods } from "../harness/check/sole-periods.ts";
 import { checkSplitBrain, type SplitBrainFigures } from "../harness/check/split-brain.ts";
 import {
   durabilityBySide,
   linearizabilityBySide,
-  probedSide,
+  writesBySide,
 } from "../harness/check/split-judge.ts";
 import { splitSides } from "../harness/check/split-sides.ts";
 import { composeVerdict, type Guarded, guardChecker } from "../harness/check/verdict.ts";
@@ -100,13 +101,13 @@ function runCheckers(evidence: Evidence, operations: readonly Operation[]): Chec
     return { ...checkSplitBrain(seen), sides };
   });
   const sides = split.figures?.sides ?? null;
+  const writes = sides === null ? judgeWrites(operations) : writesBySide(sides);
   const durability = guardChecker("durability", () =>
-    sides === null ? checkDurability(operations, events) : durabilityBySide(sides, events),
+    sides === null ? durabilityOf(writes, events) : durabilityBySide(sides, events),
   );
-  const probed = sides === null ? operations : probedSide(sides);
   const recovery = guardChecker("recovery", () =>
     checkRecovery(
-      { lines, operations: probed, events },
+      { lines, operations, events, writes },
       {
         convergedAt: evidence.convergedAt,
         probePeriodUs: plan.workload.probePeriodMs * 1_000,

@@ -35,7 +35,14 @@ export function checkDurability(
   events: readonly RunEvent[],
   options: DurabilityOptions = {},
 ): DurabilityFigures {
-  const writes = judgeWrites(operations);
+  return durabilityOf(judgeWrites(operations), events, options);
+}
+
+export function durabilityOf(
+  writes: readonly AcknowledgedWrite[],
+  events: readonly RunEvent[],
+  options: DurabilityOptions = {},
+): DurabilityFigures {
   const judged = writes.filter((write) => write.judgement.kind !== "unjudged").length;
   const lost = writes.filter((write) => write.judgement.kind === "lost");
   const instants = faultsOf(events).map((fault) => fault.at);

@@ -22,6 +22,7 @@ export interface LinearizabilityOptions {
 
 export interface LinearizabilityFigures {
   readonly check: CheckResult;
+  /** Keys that were judged, and the operations on them. */
   readonly keys: number;
   readonly operations: number;
   /** The first ones, at most `VIOLATIONS_MAX`. */
@@ -57,14 +58,16 @@ export function judgeLinearizability(
   const violations: { key: string; reason: string }[] = [];
   const undecided: { key: string; reason: string }[] = [];
   let operations = 0;
+  let judged = 0;
   for (const [key, ofKey] of keys) {
     if (violations.length === VIOLATIONS_MAX) break;
     operations += ofKey.length;
+    judged += 1;
     const answer = judgeKey(ofKey, budget);
     if (answer.kind === "violation") violations.push({ key, reason: answer.reason });
     if (answer.kind === "undecided") undecided.push({ key, reason: answer.reason });
   }
-  const figures = { keys: keys.size, operations, violations, undecided };
+  const figures = { keys: judged, operations, violations, undecided };
   return { check: summarize(figures), ...figures };
 }
 

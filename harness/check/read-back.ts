@@ -17,42 +17,47 @@ export interface AcknowledgedWrite {
 }
 
 /**
- * Acknowledged writes and appends in the order of their begins. Judged are writes to keys written once, and appends, at the last read of
- * role `readback` that began after the acknowledgement and ended before any delete that may have come after the write.
+ * Acknowledged writes, appends and compare-and-sets in the order of their begins. Judged are writes to keys written once, and appends, at
+ * the last read of role `readback` that began after the acknowledgement and ended before any delete that may have come after the write.
  */
 export function judgeWrites(operations: readonly Operation[]): readonly AcknowledgedWrite[] {
-  const keys = new Map<string, Operation[]>();
+  const keys = new Map<string, KeyUse>();
+  for (const operation of operations) noteUse(keys, operation);
+  const judged: AcknowledgedWrite[] = [];
   for (const operation of operations) {
-    const known = keys.get(operation.key);
-    if (known === undefined) keys.set(operation.key, [operation]);
-    else known.push(operation);
+    const { f, end, key } = operation;
+    if (end.kind !== "ok" || (f !== "append" && !isWrite(operation))) continue;
+    const use = keys.get(key);
+    const isJudged = use !== undefined && (f === "append" || use.writes === 1);
+    const read = isJudged ? lastRead(operation, end.at, use) : null;
+    judged.push({ operation, ackedAt: end.at, judgement: judge(operation, read) });
   }
-  const judgements = new Map<number, AcknowledgedWrite>();
-  for (const ofKey of keys.values()) {
-    for (const write of judgeKey(ofKey)) judgements.set(write.operation.op, write);
-  }
-  return operations.flatMap(({ op }) => {
-    const write = judgements.get(op);
-    return write === undefined ? [] : [write];
-  });
+  return judged;
 }
 
-function judgeKey(operations: readonly Operation[]): readonly AcknowledgedWrite[] {
-  const happened = operations.filter((operation) => operation.end.kind !== "fail");
-  const deletes = happened.filter((operation) => operation.f === "delete");
-  const reads = happened.filter(
-    (operation) =>
-      operation.role === "readback" && (operation.f === "read" || operation.f === "list"),
-  );
-  const isWrittenOnce = happened.filter((operation) => operation.f === "write").length === 1;
-  return happened.flatMap((operation): readonly AcknowledgedWrite[] => {
-    if (operation.f !== "write" && operation.f !== "append") return [];
-    if (operation.end.kind !== "ok") return [];
-    const ackedAt = operation.end.at;
-    const isJudged = operation.f === "append" || isWrittenOnce;
-    const read = isJudged ? lastRead(operation, ackedAt, { reads, deletes }) : null;
-    return [{ operation, ackedAt, judgement: judge(operation, read) }];
-  });
+/** What was done to a key, as far as it may have happened. */
+interface KeyUse {
+  writes: number;
+  readonly deletes: Operation[];
+  /** Reads of role `readback`. */
+  readonly reads: Operation[];
+}
+
+function noteUse(keys: Map<string, KeyUse>, operation: Operation): void {
+  const { f, key, role, end } = operation;
+  if (end.kind === "fail") return;
+  let use = keys.get(key);
+  if (use === undefined) {
+    use = { writes: 0, deletes: [], reads: [] };
+    keys.set(key, use);
+  }
+  if (isWrite(operation)) use.writes += 1;
+  else if (f === "delete") use.deletes.push(operation);
+  else if (role === "readback" && (f === "read" || f === "list")) use.reads.push(operation);
+}
+
+function isWrite({ f }: Operation): boolean {
+  return f === "write" || f === "cas";
 }
 
 interface EndedRead {

@@ -5,7 +5,7 @@
 import type { CheckResult, HistoryLine, Micros, Recovery, RunEvent } from "../record/types.ts";
 import { type FaultInstant, faultsOf } from "./events.ts";
 import { type Operation, phaseStart } from "./operations.ts";
-import { judgeWrites } from "./read-back.ts";
+import { type AcknowledgedWrite, judgeWrites } from "./read-back.ts";
 import { type Gap, redundantAfter, stagesOf, UNSEEN_STAGES } from "./recovery-stages.ts";
 
 export interface RecoveryOptions {
@@ -40,12 +40,14 @@ export function checkRecovery(
     readonly lines: readonly HistoryLine[];
     readonly operations: readonly Operation[];
     readonly events: readonly RunEvent[];
+    /** What became of the acknowledged writes. Default: judged from the operations. */
+    readonly writes?: readonly AcknowledgedWrite[];
   },
   options: RecoveryOptions,
 ): RecoveryFigures {
   const { lines, operations, events } = record;
   const faults = faultsOf(events);
-  const probes = probesOf(operations);
+  const probes = probesOf(operations, record.writes ?? judgeWrites(operations));
   const period = options.probePeriodUs ?? 2_000;
   const faultPhaseEnd = phaseStart(lines, "final-reads") ?? lastInstant(lines);
   const recovery = faults.flatMap((fault, index) => {
@@ -80,12 +82,15 @@ interface SiteProbe {
 }
 
 /** At least one, in the order of their sites. */
-function probesOf(operations: readonly Operation[]): readonly SiteProbe[] {
+function probesOf(
+  operations: readonly Operation[],
+  writes: readonly AcknowledgedWrite[],
+): readonly SiteProbe[] {
   const probing = operations.filter(({ role }) => role === "probe");
   const sites = [...new Set(probing.map(({ site }) => site))].sort((left, right) =>
     (left ?? "") < (right ?? "") ? -1 : 1,
   );
-  const kept = judgeWrites(operations).filter(
+  const kept = writes.filter(
     ({ operation, judgement }) => operation.role === "probe" && judgement.kind === "kept",
   );
   return (sites.length === 0 ? [null] : sites).map((site) => ({

@@ -1,8 +1,9 @@
 /** What the other checkers make of a run in which a split brain is expected: each side has a history of its own, and is judged by it. */
 import type { RunEvent } from "../record/types.ts";
-import { checkDurability, type DurabilityFigures } from "./durability.ts";
+import { type DurabilityFigures, durabilityOf } from "./durability.ts";
 import { judgeLinearizability, type LinearizabilityFigures } from "./linearizability.ts";
 import type { Operation } from "./operations.ts";
+import { type AcknowledgedWrite, judgeWrites } from "./read-back.ts";
 import { joinSides, type SplitSide } from "./split-sides.ts";
 
 /** One value of every key, on each side. */
@@ -15,39 +16,54 @@ export function linearizabilityBySide(
   return { check: joinSides("linearizability", judged) };
 }
 
-/** What was acknowledged before the pair parted is on both sides, what was acknowledged afterwards on its own; that of a side given up is gone. */
+/**
+ * What was acknowledged before the pair parted is on both sides, what was acknowledged afterwards on its own; that of a side given up is
+ * gone. Of what a side acknowledged alone, half must have been read back there: the other side's reads say nothing of it.
+ */
 export function durabilityBySide(
   sides: readonly SplitSide[],
   events: readonly RunEvent[],
 ): DurabilityFigures {
-  const judged = sides.map((side) => {
-    return { host: side.host, figures: checkDurability(owedOn(side), events) };
-  });
-  const figures = judged.map((side) => side.figures);
-  const ages = figures.flatMap(({ lost }) => lost.oldestMs ?? []);
-  const sum = (of: (side: DurabilityFigures) => number): number =>
-    figures.reduce((total, side) => total + of(side), 0);
-  return {
-    check: joinSides(
-      "durability",
-      judged.map(({ host, figures: { check } }) => ({ host, check })),
+  const owed = sides.map((side) => ({ ...side, operations: owedOn(side) }));
+  const writes = writesBySide(owed);
+  const figures = durabilityOf(writes, events);
+  const { name, verdict } = figures.check;
+  const why = `on both sides, ${figures.check.why}`;
+  if (verdict !== "pass") return { ...figures, check: { name, verdict, why } };
+  const judged = new Set(
+    writes.flatMap(({ operation, judgement }) =>
+      judgement.kind === "unjudged" ? [] : [operation.op],
     ),
-    lost: {
-      acknowledged: sum(({ lost }) => lost.acknowledged),
-      oldestMs: ages.length === 0 ? null : Math.max(...ages),
-    },
-    acknowledged: sum(({ acknowledged }) => acknowledged),
-    judged: sum(({ judged: count }) => count),
-    lostOperations: figures.flatMap(({ lostOperations }) => lostOperations),
-  };
+  );
+  const unseen = sides.filter(({ acknowledged, until }) => {
+    const own = acknowledged.filter(isJudgeable);
+    const count = own.filter(({ op }) => judged.has(op)).length;
+    return until === Number.POSITIVE_INFINITY && 2 * count < own.length;
+  });
+  if (unseen.length === 0) return { ...figures, check: { name, verdict, why } };
+  const hosts = unseen.map(({ host }) => host).join(" and ");
+  const doubt = `${why}; less than half of what ${hosts} alone acknowledged`;
+  return { ...figures, check: { name, verdict: "unknown", why: doubt } };
 }
 
-/** Operations of the side whose host served more of the probe: the service that the probe's clients saw. */
-export function probedSide(sides: readonly [SplitSide, SplitSide]): readonly Operation[] {
-  const [left, right] = sides;
-  const probes = ({ acknowledged }: SplitSide): number =>
-    acknowledged.filter(({ role }) => role === "probe").length;
-  return (probes(left) >= probes(right) ? left : right).operations;
+function isJudgeable({ f }: Operation): boolean {
+  return f !== "delete";
+}
+
+/**
+ * What became of every acknowledged write on its own side; of one that both sides have to keep, the worse of both. In no particular order.
+ */
+export function writesBySide(sides: readonly SplitSide[]): readonly AcknowledgedWrite[] {
+  const found = new Map<number, AcknowledgedWrite>();
+  for (const { operations } of sides) {
+    for (const write of judgeWrites(operations)) {
+      const known = found.get(write.operation.op);
+      if (known?.judgement.kind === "lost" || write.judgement.kind === "unjudged") {
+        found.set(write.operation.op, known ?? write);
+      } else found.set(write.operation.op, write);
+    }
+  }
+  return [...found.values()];
 }
 
 function owedOn({ operations, acknowledged, until }: SplitSide): readonly Operation[] {

@@ -77,6 +77,21 @@ const recoveryOf = (events: string, convergedAt: number | null): RecoveryFigures
   return checkRecovery(record, { convergedAt });
 };
 
+await t.test("recovery gives stored runs the verdict in their name", (t) => {
+  const runs = storedIn("recovery-verdicts").filter(({ path }) => path.endsWith(".events.ndjson"));
+  t.equal(runs.length, 5);
+  for (const { path, title, expected } of runs) {
+    const { lines } = readHistory(path.replace(".events.", ".history."));
+    const events = readEvents(path).lines;
+    const record = { lines, operations: operationsOf(lines), events };
+    const { check } = checkRecovery(record, { convergedAt: 60_000 });
+    t.equal(check.verdict, expected, `${title}: ${check.why}`);
+    const isForgiven = checkRecovery(record, { convergedAt: 60_000, isServiceOwed: false }).check;
+    t.not(isForgiven.verdict, "fail", `${title}: nothing is owed outside the budget`);
+  }
+  t.end();
+});
+
 await t.test("the interruption runs between durable acks and splits into stages", (t) => {
   const { check, recovery, availability } = recoveryOf("kill-active", 305_000);
   t.equal(check.verdict, "pass", check.why);
@@ -176,6 +191,14 @@ await t.test("without a fault or a probe recovery is unknown", (t) => {
   t.equal(none.availability, null);
   const idle = checkRecovery({ lines: [], operations: [], events: [KILL] }, { convergedAt: null });
   t.equal(idle.check.verdict, "unknown");
+  t.end();
+});
+
+await t.test("invariants gives stored events the verdict in their name", (t) => {
+  for (const { path, title, expected } of storedIn("invariants")) {
+    const check = checkInvariants(readEvents(path).lines);
+    t.equal(check.verdict, expected, `${title}: ${check.why}`);
+  }
   t.end();
 });
 
