@@ -178,11 +178,6 @@ export class SimRig implements SimRigMore {
     const process = this.#process(name);
     const at = this.now();
     if (process.isAlive()) return at;
-    if (this.topology.switches.includes(name)) {
-      throw new HarnessError("BAD_SCENARIO", `${name} has one life in this bed`, {
-        hint: "Start hosts and quorum services again.",
-      });
-    }
     this.#lives.set(name, (this.#lives.get(name) ?? 0) + 1);
     this.#world.log.views.begin(name);
     process.start();

@@ -104,7 +104,9 @@ function consider(state: SwitchState, vm: VmState, heard: Heard, out: Out): bool
   const isSameBoot = sameBoot(bootOf(vm), announcement.vmBoot);
   if (!isSameBoot) resetSessions(state, vm, out);
   const best = bestWay(state, announcement) ?? way;
-  vm.followed = { announcement, way: before?.way ?? null, route: before?.route ?? 0 };
+  const isSameHost = before?.announcement.host === announcement.host;
+  const via = isSameHost ? before.via : null;
+  vm.followed = { announcement, way: before?.way ?? null, via, route: before?.route ?? 0 };
   // A second way of the host that is followed already is kept for later.
   if (best === way || best !== before?.way)
     startRoute(state, vm, { best, followed: vm.followed }, out);
@@ -153,8 +155,9 @@ function startRoute(
   out: Out,
 ): void {
   const { via, host } = best;
-  const isMoved = followed.way !== null && followed.way.host === host && followed.way.via !== via;
+  const isMoved = followed.via !== null && followed.via !== via;
   if (isMoved) out.push({ kind: "note", note: { what: "way", vm: vm.vm, host, via } });
+  followed.via = via;
   followed.way = best;
   followed.route = state.nextRoute;
   state.nextRoute += 1;

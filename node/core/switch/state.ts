@@ -57,6 +57,8 @@ export interface Followed {
   readonly announcement: Announcement;
   /** In use; null: nobody announces the VM. */
   way: Way | null;
+  /** Kind of the way in use, or of the last one; null: none yet. */
+  via: WayKind | null;
   /** Of the last `positions` that began anew. */
   route: number;
 }
