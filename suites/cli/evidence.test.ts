@@ -20,6 +20,7 @@ import { execa } from "execa";
 import t from "tap";
 import { openDiskFile } from "../../harness/check/disk-image.ts";
 import { auditCommand } from "../../harness/cli/audit-command.ts";
+import { checkerRows } from "../bench/checker.ts";
 import { buildDisk, dataOffset, PAGE_OFFSETS } from "../check/disk-builder.ts";
 import { storedPath } from "../check/stored.ts";
 
@@ -93,6 +94,13 @@ await t.test("a history is judged in plain text of 80 columns, its verdict first
   t.match(kept, { status: 0, out: /pass +durability: / });
   const lost = await faultline("check", storedPath("durability/bad-element-missing.ndjson"));
   t.match(lost, { status: 1, out: /fail +durability: / });
+  t.end();
+});
+
+await t.test("a long history is judged in time and in little memory", async (t) => {
+  const rows = await checkerRows({ share: 0.1, seeds: [1] });
+  t.equal(rows.length, 2);
+  for (const { what, found, missed } of rows) t.same(missed, [], `${what}: ${found}`);
   t.end();
 });
 
