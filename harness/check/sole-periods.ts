@@ -11,6 +11,8 @@ export interface SolePeriod {
   readonly from: Micros;
   /** When another right became durable; Infinity: it did not. A dead host keeps what its disk says. */
   readonly until: Micros;
+  /** It ended because the host gave its copy up, for another host's; else it was made whole, or goes on. */
+  readonly isGivenUp: boolean;
 }
 
 /** Two hosts that were alone at once, neither knowing of the other. */
@@ -31,12 +33,14 @@ export function solePeriods(events: readonly RunEvent[]): readonly SolePeriod[] 
     const known = open.get(host);
     const isSole = event["right"] === "sole";
     if (known !== undefined && !(isSole && event["gen"] === known.gen)) {
-      closed.push({ ...known, until: event.at });
+      const isGivenUp = event["right"] === "ceded" || event["right"] === "none";
+      closed.push({ ...known, until: event.at, isGivenUp });
       open.delete(host);
     }
     if (!isSole || open.has(host)) continue;
     const [gen, n] = [textField(event, "gen"), numberField(event, "n")];
-    open.set(host, { host, gen, n, from: event.at, until: Number.POSITIVE_INFINITY });
+    const unended = { until: Number.POSITIVE_INFINITY, isGivenUp: false };
+    open.set(host, { host, gen, n, from: event.at, ...unended });
   }
   return [...closed, ...open.values()].sort((left, right) => left.from - right.from);
 }

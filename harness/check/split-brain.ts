@@ -37,7 +37,7 @@ export function checkSplitBrain(found: {
     const why = "none: no two hosts were alone at once";
     return { check: { name: NAME, verdict: "fail", why }, splitBrain: null };
   }
-  const isResolved = split.sides.some(({ until }) => until !== Number.POSITIVE_INFINITY);
+  const isResolved = split.sides.some(({ isGivenUp }) => isGivenUp);
   const counted = audit?.isSplit === true ? audit : null;
   const splitBrain: SplitBrain = {
     fromMs: split.from / 1_000,

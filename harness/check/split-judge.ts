@@ -35,10 +35,10 @@ export function durabilityBySide(
       judgement.kind === "unjudged" ? [] : [operation.op],
     ),
   );
-  const unseen = sides.filter(({ acknowledged, until }) => {
+  const unseen = sides.filter(({ acknowledged, isGivenUp }) => {
     const own = acknowledged.filter(isJudgeable);
     const count = own.filter(({ op }) => judged.has(op)).length;
-    return until === Number.POSITIVE_INFINITY && 2 * count < own.length;
+    return !isGivenUp && 2 * count < own.length;
   });
   if (unseen.length === 0) return { ...figures, check: { name, verdict, why } };
   const hosts = unseen.map(({ host }) => host).join(" and ");
@@ -66,8 +66,11 @@ export function writesBySide(sides: readonly SplitSide[]): readonly Acknowledged
   return [...found.values()];
 }
 
-function owedOn({ operations, acknowledged, until }: SplitSide): readonly Operation[] {
-  if (until === Number.POSITIVE_INFINITY) return operations;
+/** What a side given up had acknowledged alone may be there or not; that it was written still counts, as a second write to its key. */
+function owedOn({ operations, acknowledged, isGivenUp }: SplitSide): readonly Operation[] {
+  if (!isGivenUp) return operations;
   const givenUp = new Set(acknowledged);
-  return operations.filter((operation) => !givenUp.has(operation));
+  return operations.map((operation) =>
+    givenUp.has(operation) ? { ...operation, end: { kind: "info" } } : operation,
+  );
 }

@@ -13,8 +13,8 @@ import type { SolePeriod, Split } from "./sole-periods.ts";
 /** One side of a split, as its clients saw it. */
 export interface SplitSide {
   readonly host: string;
-  /** When the host stopped being alone: its side was given up, or made whole again; Infinity: it did not. */
-  readonly until: Micros;
+  /** Its host gave its copy up for the other side's. */
+  readonly isGivenUp: boolean;
   /** Every operation that this side knows of, in the order of their begins. */
   readonly operations: readonly Operation[];
   /** Acknowledged writes, appends, cas and deletes that this host alone served, since the pair parted. */
@@ -38,7 +38,8 @@ export function splitSides(
       const isOwn = host === own.host && operation.invokedAt > split.from;
       return isOwn && operation.end.kind === "ok" && isChange(operation) ? [operation] : [];
     });
-    return { host: own.host, until: own.until, operations: view, acknowledged };
+    const { host, isGivenUp } = own;
+    return { host, isGivenUp, operations: view, acknowledged };
   };
   const [left, right] = split.sides;
   return [sideOf(left, right), sideOf(right, left)];

@@ -19,6 +19,8 @@ export interface SplitWrongs {
   readonly isLate?: boolean;
   /** Host b gives its side up at this instant. Unit: microseconds. */
   readonly resolvedAt?: number;
+  /** Side a is made whole 20 ms later, after another write to the key `old` by its own clients. */
+  readonly isWritten?: boolean;
 }
 
 export const PARTED_AT = 100_000;
@@ -78,6 +80,7 @@ export function splitEvents(wrongs: SplitWrongs = {}): readonly RunEvent[] {
       { at: 300_000, source: `host ${host}`, what: "state", derived: "split-brain" },
     ]),
     ...(wrongs.resolvedAt === undefined ? [] : [page(wrongs.resolvedAt, "b", "ceded", [B, 6])]),
+    ...(wrongs.isWritten === true ? [page(370_000, "a", "elected", ["c".repeat(32), 7])] : []),
   ];
 }
 
@@ -117,8 +120,10 @@ export function splitHistory(wrongs: SplitWrongs = {}): readonly HistoryLine[] {
   }
   ask("s1", [202_000, 203_000], read("a", "both"));
   ask("s1", [210_000, 211_000], write("2", "onA"));
+  if (wrongs.isWritten === true) ask("s1", [355_000, 356_000], write("3", "old"));
   // Read back on each side.
-  ask("s1", [400_000, 401_000], look(wrongs.before ?? "1", "old"));
+  const old = wrongs.isWritten === true ? "3" : "1";
+  ask("s1", [400_000, 401_000], look(wrongs.before ?? old, "old"));
   ask("s1", [402_000, 403_000], look("1", "half"));
   ask("s1", [404_000, 405_000], look("a", "both"));
   ask("s1", [406_000, 407_000], look("2", "onA"));

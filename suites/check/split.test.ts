@@ -96,6 +96,9 @@ await t.test("a side that was given up is counted by what it had acknowledged", 
   const gone = judge({ resolvedAt: 350_000, onB: "gone" }).sides;
   t.equal(durabilityBySide(gone, []).check.verdict, "pass", "what side b wrote is not owed");
   t.equal(durabilityBySide(sides, []).check.verdict, "pass");
+  const kept = judge({ resolvedAt: 350_000, isWritten: true }, null).sides;
+  const whole = durabilityBySide(kept, []).check;
+  t.equal(whole.verdict, "pass", `the side that was kept owes what it wrote last: ${whole.why}`);
   t.end();
 });
 
