@@ -2,7 +2,7 @@
 import { Command, CommanderError, Option } from "@commander-js/extra-typings";
 import { reportFailure } from "./failure.ts";
 import { type Shell, STATUS } from "./shell.ts";
-import { parseSeed, parseSeeds, parseSpan } from "./values.ts";
+import { parseJobs, parseSeed, parseSeeds, parseSpan } from "./values.ts";
 
 const EXIT_HELP = `
 Exit status:
@@ -94,6 +94,7 @@ function addRun(program: Command, shell: Shell, end: End): void {
     .argument("<scenario>", "name of a scenario (faultline list), or path of a YAML file")
     .option("--seed <n>", "draws the plan and the clients' choices (default: drawn)", parseSeed)
     .option("--seeds <first..last>", "run each of these seeds and print a summary", parseSeeds)
+    .option("--jobs <n>", "of --seeds in sim, so many at a time (default: all cores)", parseJobs)
     .addOption(
       new Option("--bed <bed>", "where to run (default: the scenario's first)").choices([
         "sim",

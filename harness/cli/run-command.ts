@@ -1,24 +1,28 @@
 import { randomInt } from "node:crypto";
-import { isAbsolute, join, relative, resolve } from "node:path";
-import { loadScenario } from "../../chaos/plan/catalogue.ts";
+import { availableParallelism } from "node:os";
+import { join, resolve } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { readDataFile } from "../../chaos/plan/data-file.ts";
-import { type Plan, parsePlan, planRun } from "../../chaos/plan/plan.ts";
-import type { BedName, Scenario, WorkloadName } from "../../chaos/plan/scenario.ts";
-import { type RunOutcome, runScenario } from "../../chaos/run.ts";
+import { type Plan, parsePlan } from "../../chaos/plan/plan.ts";
+import type { BedName, WorkloadName } from "../../chaos/plan/scenario.ts";
+import type { RunOutcome } from "../../chaos/run.ts";
 import { renderVerdict } from "../../reports/line.ts";
 import { EXIT_STATUS } from "../check/verdict.ts";
 import { canonicalJson } from "../record/json.ts";
-import { runBatch } from "./batch.ts";
-import { bedStarter } from "./beds.ts";
+import { type RunSeed, runBatch } from "./batch.ts";
 import { UsageError } from "./failure.ts";
-import { commitOf, factsOfMachine } from "./origin.ts";
+import { openJobs } from "./jobs.ts";
+import { commitOf } from "./origin.ts";
 import { progressTo } from "./progress.ts";
+import { prepareRuns, type RunsAsked, type ScenarioRuns, shortPath } from "./scenario-runs.ts";
 import { type Shell, STATUS } from "./shell.ts";
 import type { SeedRange } from "./values.ts";
 
 export interface RunCommandOptions {
   readonly seed?: number | undefined;
   readonly seeds?: SeedRange | undefined;
+  /** Threads of a simulated batch; undefined: one for each core. */
+  readonly jobs?: number | undefined;
   readonly bed?: BedName | undefined;
   readonly workload?: WorkloadName | undefined;
   readonly bootMs: number;
@@ -40,44 +44,52 @@ export async function runCommand(
   shell: Shell,
 ): Promise<number> {
   refuseConflicts(options);
-  const scenario = loadScenario(resolveIn(shell, name));
-  const bed = bedOf(scenario, options);
-  const planned =
-    options.plan === undefined ? null : readPlan(options.plan, scenario, options, shell);
-  const commit = commitOf(shell.packageRoot);
-  const runOne = async (plan: Plan, onProgress: (line: string) => void): Promise<RunOutcome> =>
-    runScenario(plan, {
-      startBed: bedStarter(plan.bed, shell),
-      runRoot: resolve(shell.cwd, options.out),
-      startedAt: new Date(),
-      commit,
-      environment: factsOfMachine(),
-      replayOf: (folder) => replayCommand({ name, plan, folder, options, shell }),
-      onProgress,
-      signal: shell.signal,
-    });
-  const planFor = (seed: number): Plan =>
-    planRun(scenario, {
-      seed,
-      bed,
-      bootDelayMs: options.bootMs,
-      ...(options.workload === undefined ? {} : { workload: options.workload }),
-    });
-  if (options.seeds !== undefined) {
-    const { seeds, json, out } = options;
-    const runsFolder = shortPath(join(resolve(shell.cwd, out), "runs"), shell);
-    return runBatch({ seeds, planFor, runOne, json, runsFolder, shell });
-  }
-  const plan = planned ?? planFor(options.seed ?? randomInt(DRAWN_SEED_BELOW));
+  const { bed, workload, bootMs, out } = options;
+  const asked = { name, bed, workload, bootMs, out, commit: commitOf(shell.packageRoot) };
+  const runs = prepareRuns(asked, shell);
+  refuseJobs(runs, options);
+  const planned = options.plan === undefined ? null : readPlan(options.plan, runs, options, shell);
+  if (options.seeds !== undefined) return runSeeds(options.seeds, runs, asked, options, shell);
+  const plan = planned ?? runs.planFor(options.seed ?? randomInt(DRAWN_SEED_BELOW));
   const progress = progressTo(shell, { isQuiet: options.json });
   progress(`${plan.scenario}, seed ${plan.seed}, bed ${plan.bed}`);
-  return print(await runOne(plan, progress), options, shell);
+  return print(await runs.run(plan, progress), options, shell);
+}
+
+async function runSeeds(
+  seeds: SeedRange,
+  runs: ScenarioRuns,
+  asked: RunsAsked,
+  { jobs, json, out }: RunCommandOptions,
+  shell: Shell,
+): Promise<number> {
+  const runsFolder = shortPath(join(resolve(shell.cwd, out), "runs"), shell.cwd);
+  const wanted = runs.bed === "sim" ? (jobs ?? availableParallelism()) : 1;
+  const count = Math.min(wanted, seeds.last - seeds.first + 1);
+  if (count === 1) {
+    return runBatch({ seeds, runners: [runHere(runs)], json, runsFolder, shell });
+  }
+  const threads = openJobs(count, asked, shell);
+  try {
+    return await runBatch({ seeds, runners: threads.runners, json, runsFolder, shell });
+  } finally {
+    await threads.close();
+  }
+}
+
+function runHere(runs: ScenarioRuns): RunSeed {
+  return async (seed) => {
+    const outcome = await runs.run(runs.planFor(seed), () => undefined);
+    // A simulated run never waits for the machine: without this no Ctrl-C is heard.
+    await setImmediate();
+    return outcome;
+  };
 }
 
 function print(outcome: RunOutcome, { json }: RunCommandOptions, shell: Shell): number {
   const { verdict, folder, isInterrupted } = outcome;
   if (json) shell.out(`${canonicalJson(verdict, 2)}\n`);
-  else shell.out(`${renderVerdict(verdict, shell.outScreen)}\n${shortPath(folder, shell)}\n`);
+  else shell.out(`${renderVerdict(verdict, shell.outScreen)}\n${shortPath(folder, shell.cwd)}\n`);
   return isInterrupted ? STATUS.interrupted : EXIT_STATUS[verdict.verdict];
 }
 
@@ -96,18 +108,17 @@ function refuseConflicts({ seed, seeds, plan, workload, bootMs }: RunCommandOpti
   }
 }
 
-function bedOf({ name, beds }: Scenario, { bed }: RunCommandOptions): BedName {
-  const chosen = bed ?? beds[0];
-  if (chosen !== undefined && beds.includes(chosen)) return chosen;
+function refuseJobs({ bed }: ScenarioRuns, { jobs, seeds }: RunCommandOptions): void {
+  if (jobs === undefined || (seeds !== undefined && bed === "sim")) return;
   throw new UsageError(
-    `${name} does not run in bed ${String(chosen)}`,
-    `Use --bed ${beds.join(" or --bed ")}.`,
+    "--jobs is for many seeds in bed sim",
+    "Leave it out: runs in real time need the machine for themselves.",
   );
 }
 
 function readPlan(
   given: string,
-  scenario: Scenario,
+  { scenario }: ScenarioRuns,
   options: RunCommandOptions,
   shell: Shell,
 ): Plan {
@@ -127,38 +138,4 @@ function readPlan(
     );
   }
   return plan;
-}
-
-/** In `sim` seed and commit are enough. In real time the plan is what can be repeated, even after what draws it has changed. */
-function replayCommand(of: {
-  readonly name: string;
-  readonly plan: Plan;
-  readonly folder: string;
-  readonly options: RunCommandOptions;
-  readonly shell: Shell;
-}): string {
-  const { name, plan, folder, options, shell } = of;
-  const { seed, bed } = plan;
-  const words = ["npx", "faultline", "run", name, "--seed", String(seed), "--bed", bed];
-  if (bed === "local") {
-    words.push("--plan", `${shortPath(folder, shell)}/plan.json`);
-  } else {
-    if (options.workload !== undefined) words.push("--workload", options.workload);
-    if (options.bootMs !== 0) words.push("--boot-ms", String(options.bootMs));
-  }
-  return words.map(quoted).join(" ");
-}
-
-/** As a person at this place would type it. */
-function shortPath(path: string, { cwd }: Shell): string {
-  const short = relative(cwd, path);
-  return short.startsWith("..") || isAbsolute(short) ? path : short;
-}
-
-function resolveIn({ cwd }: Shell, name: string): string {
-  return /\.(ya?ml|json)$/.test(name) ? resolve(cwd, name) : name;
-}
-
-function quoted(word: string): string {
-  return /^[A-Za-z0-9_./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

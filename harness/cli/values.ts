@@ -3,6 +3,7 @@ import { InvalidArgumentError } from "@commander-js/extra-typings";
 
 const SEED_MAX = 2_147_483_647;
 const SEEDS_MAX = 1_000_000;
+const JOBS_MAX = 256;
 
 /** Seeds from the first to the last, both included. */
 export interface SeedRange {
@@ -24,6 +25,10 @@ export function parseSeeds(text: string): SeedRange {
     throw new InvalidArgumentError(`At most ${SEEDS_MAX} seeds in one go.`);
   }
   return { first, last };
+}
+
+export function parseJobs(text: string): number {
+  return wholeNumber(text, 1, JOBS_MAX);
 }
 
 /** Unit: milliseconds. */

@@ -1,5 +1,6 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import { threadId } from "node:worker_threads";
 import { HarnessError } from "../errors.ts";
 
 /** Runs of one scenario and seed that may begin in the same millisecond. */
@@ -41,7 +42,7 @@ export function createRunFolder(options: {
     mkdirSync(runs, { recursive: true });
     const chosen = makeFresh(runs, name);
     const latest = join(runs, "latest");
-    const draft = join(runs, `.latest-${process.pid}`);
+    const draft = join(runs, `.latest-${process.pid}-${threadId}`);
     rmSync(draft, { force: true });
     symlinkSync(chosen, draft, "dir");
     renameSync(draft, latest);

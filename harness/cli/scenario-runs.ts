@@ -1,0 +1,94 @@
+/** Runs of one scenario as a command line asks for them: from a seed or a plan to its outcome. */
+import { isAbsolute, relative, resolve } from "node:path";
+import { loadScenario } from "../../chaos/plan/catalogue.ts";
+import { type Plan, planRun } from "../../chaos/plan/plan.ts";
+import type { BedName, Scenario, WorkloadName } from "../../chaos/plan/scenario.ts";
+import { type RunOutcome, runScenario } from "../../chaos/run.ts";
+import { bedStarter } from "./beds.ts";
+import { UsageError } from "./failure.ts";
+import { factsOfMachine } from "./origin.ts";
+import type { Shell } from "./shell.ts";
+
+/** What a person asked for. Goes from thread to thread. */
+export interface RunsAsked {
+  /** Of a scenario, or path of its file. */
+  readonly name: string;
+  readonly bed?: BedName | undefined;
+  readonly workload?: WorkloadName | undefined;
+  /** Unit: milliseconds. */
+  readonly bootMs: number;
+  /** Folder for run folders. */
+  readonly out: string;
+  /** Of the program, for the record. */
+  readonly commit: string;
+}
+
+export interface ScenarioRuns {
+  readonly scenario: Scenario;
+  readonly bed: BedName;
+  planFor(seed: number): Plan;
+  /** Rejects with HarnessError RUN_FOLDER; anything else becomes a verdict. */
+  run(plan: Plan, onProgress: (line: string) => void): Promise<RunOutcome>;
+}
+
+/** @throws UsageError, HarnessError BAD_SCENARIO */
+export function prepareRuns(
+  asked: RunsAsked,
+  place: Pick<Shell, "cwd" | "env" | "signal">,
+): ScenarioRuns {
+  const { name, workload, bootMs, out, commit } = asked;
+  const { cwd } = place;
+  const scenario = loadScenario(/\.(ya?ml|json)$/.test(name) ? resolve(cwd, name) : name);
+  const bed = bedOf(scenario, asked.bed);
+  return {
+    scenario,
+    bed,
+    planFor: (seed) =>
+      planRun(scenario, {
+        ...{ seed, bed, bootDelayMs: bootMs },
+        ...(workload === undefined ? {} : { workload }),
+      }),
+    run: (plan, onProgress) =>
+      runScenario(plan, {
+        startBed: bedStarter(plan.bed, place),
+        runRoot: resolve(cwd, out),
+        startedAt: new Date(),
+        commit,
+        environment: factsOfMachine(),
+        replayOf: (folder) => replayCommand(asked, plan, shortPath(folder, cwd)),
+        onProgress,
+        signal: place.signal,
+      }),
+  };
+}
+
+/** As a person at this place would type it. */
+export function shortPath(path: string, cwd: string): string {
+  const short = relative(cwd, path);
+  return short.startsWith("..") || isAbsolute(short) ? path : short;
+}
+
+function bedOf({ name, beds }: Scenario, bed: BedName | undefined): BedName {
+  const chosen = bed ?? beds[0];
+  if (chosen !== undefined && beds.includes(chosen)) return chosen;
+  throw new UsageError(
+    `${name} does not run in bed ${String(chosen)}`,
+    `Use --bed ${beds.join(" or --bed ")}.`,
+  );
+}
+
+/** In `sim` seed and commit are enough. In real time the plan is what can be repeated, even after what draws it has changed. */
+function replayCommand(asked: RunsAsked, { seed, bed }: Plan, folder: string): string {
+  const words = ["npx", "faultline", "run", asked.name, "--seed", String(seed), "--bed", bed];
+  if (bed === "local") {
+    words.push("--plan", `${folder}/plan.json`);
+  } else {
+    if (asked.workload !== undefined) words.push("--workload", asked.workload);
+    if (asked.bootMs !== 0) words.push("--boot-ms", String(asked.bootMs));
+  }
+  return words.map(quoted).join(" ");
+}
+
+function quoted(word: string): string {
+  return /^[A-Za-z0-9_./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
