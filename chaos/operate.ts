@@ -1,6 +1,6 @@
 /** A step in which an operator asks something of a host. */
 import { HarnessError } from "../harness/errors.ts";
-import type { Micros } from "../harness/record/types.ts";
+import type { Micros, RunEvent } from "../harness/record/types.ts";
 import type { OperatorCommand, Rig } from "../harness/rig/rig.ts";
 import type { ActiveFault, Proof } from "./faults/fault.ts";
 import { resolveHost } from "./faults/target.ts";
@@ -14,8 +14,14 @@ import type { OperatorStep } from "./plan/steps.ts";
 export async function commandHost(step: OperatorStep, rig: Rig): Promise<ActiveFault> {
   const target = resolveHost(step.on, rig);
   const at = await rig.operator(target, commandOf(step, rig));
-  const heal = (): Promise<void> => Promise.resolve();
-  return { target, at, heal, proof: () => proofOf(step.operator, { target, at }, rig) };
+  const answer = (): RunEvent | undefined => lastAnswer(step.operator, { target, at }, rig);
+  return {
+    target,
+    at,
+    isSettled: () => ["done", "refused"].includes(String(answer()?.["state"])),
+    heal: () => Promise.resolve(),
+    proof: () => proofOf(step.operator, target, answer()),
+  };
 }
 
 function commandOf({ operator, keep, damaged }: OperatorStep, rig: Rig): OperatorCommand {
@@ -32,17 +38,23 @@ function commandOf({ operator, keep, damaged }: OperatorStep, rig: Rig): Operato
   }
 }
 
-function proofOf(
+function lastAnswer(
   op: string,
-  of: { readonly target: string; readonly at: Micros },
+  { target, at }: { readonly target: string; readonly at: Micros },
   rig: Rig,
-): Proof {
-  const { target, at } = of;
-  const answers = rig
+): RunEvent | undefined {
+  return rig
     .events()
-    .filter((event) => event.source === `host ${target}` && event.what === "operator")
-    .filter((event) => event["op"] === op && event.at >= at);
-  const last = answers.at(-1);
+    .findLast(
+      (event) =>
+        event.at >= at &&
+        event.source === `host ${target}` &&
+        event.what === "operator" &&
+        event["op"] === op,
+    );
+}
+
+function proofOf(op: string, target: string, last: RunEvent | undefined): Proof {
   if (last === undefined) return { hasBitten: false, why: `${target} never answered ${op}` };
   const why = `${target} says of ${op}: ${String(last["state"])} (${String(last["why"])})`;
   return { hasBitten: last["state"] === "done", why };

@@ -28,7 +28,7 @@ export interface MissedStep {
 
 export interface Timeline {
   /**
-   * Takes every step and performs the heals that have an instant. Resolves after the last of both. A pair that is not as the plan takes
+   * Takes every step and performs the heals that have an instant. Resolves after the last of both, and when every command was answered. A pair that is not as the plan takes
    * it to be when the first fault is due is left alone: what it would do then says nothing about the plan.
    */
   run(workload: Workload, isAsPlanned: () => boolean): Promise<void>;
@@ -98,6 +98,8 @@ class Steps implements Timeline {
     }
     const isWhole = (): boolean => this.#active.every(({ due }) => due.length === 0);
     while (!isWhole()) await this.#advance(isWhole, this.#nextDue() ?? this.#rig.now());
+    const isSettled = (): boolean => this.#active.every(({ fault }) => fault.isSettled?.() ?? true);
+    await this.#advance(isSettled, this.#rig.now() + this.#plan.deadlineMs * 1_000);
   }
 
   async healAll(): Promise<void> {

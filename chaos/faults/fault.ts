@@ -37,6 +37,8 @@ export interface ActiveFault {
   readonly parts?: readonly HealPart[];
   /** From the fault instant to the heal, where the fault knows better than the step's `forMs`. Unit: milliseconds. */
   readonly healAfterMs?: number;
+  /** It has come to its end by itself, well or badly. Absent: it has none, or had it at once. */
+  isSettled?(): boolean;
   /** Undoes what can be undone. Idempotent, also after parts of it. */
   heal(): Promise<void>;
   /** Asked before `heal`, when the effect has had its time. */

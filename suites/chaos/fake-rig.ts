@@ -56,6 +56,8 @@ export interface Wrongs {
   readonly neverRejoins?: boolean;
   /** Operators are refused. */
   readonly disobeys?: boolean;
+  /** Operators are answered after so long. Unit: milliseconds. */
+  readonly answersAfterMs?: number;
   /** A host that comes back boots the VM at once. */
   readonly bootsStale?: boolean;
   /** A host that comes back is given every block. */
@@ -93,6 +95,7 @@ class Bed implements FakeRig {
   #load: FakeLoad | null = null;
   #active: string;
   #takeoverAt: Micros | null = null;
+  #later: { readonly at: Micros; readonly act: () => void }[] = [];
   #now: Micros = 0;
 
   constructor(preferred: string, runDir: string, wrongs: Wrongs) {
@@ -273,7 +276,14 @@ class Bed implements FakeRig {
     const { op } = command;
     this.calls.push(`operator ${host} ${JSON.stringify(command)}`);
     const state = this.#wrongs.disobeys === true ? "refused" : "done";
-    this.#say(`host ${host}`, "operator", { op, state, why: "as told" });
+    const answer = (said: string): void =>
+      this.#say(`host ${host}`, "operator", { op, state: said, why: "as told" });
+    const { answersAfterMs = 0 } = this.#wrongs;
+    if (answersAfterMs === 0) answer(state);
+    else {
+      answer("accepted");
+      this.#later.push({ at: this.#now + 1_000 * answersAfterMs, act: () => answer(state) });
+    }
     return Promise.resolve(this.#now);
   }
 
@@ -333,6 +343,7 @@ class Bed implements FakeRig {
       this.#delayed.set(link, this.delayed(link) + 1);
     }
     if (this.#wrongs.neverRejoins !== true) this.#rejoin();
+    for (const { at, act } of this.#later) if (at === this.#now) act();
     if (this.#takeoverAt !== null && this.#now >= this.#takeoverAt) this.#takeOver();
     if (this.#load === null) return;
     if (this.#wrongs.breaksRule === true && this.#now > 1_000_000) {

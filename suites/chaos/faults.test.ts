@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
 import type { ActiveFault, FaultContext, FaultKind } from "../../chaos/faults/fault.ts";
+import { resolveLinks } from "../../chaos/faults/link-target.ts";
 import { describeFaults, type FaultSpec, inject } from "../../chaos/faults/registry.ts";
 import { HarnessError } from "../../harness/errors.ts";
 import type { Rig } from "../../harness/rig/rig.ts";
@@ -295,12 +296,12 @@ await t.test("what does not exist, or is of another kind, is refused", async (t)
 });
 
 /** A simulated pair, redundant and under load. */
-async function simRig(seed: number): Promise<Rig> {
+async function simRig(seed: number, switches: "one" | "two" = "one"): Promise<Rig> {
   const rig = await startSim(
     {
       seed,
       quorum: "one",
-      switches: "one",
+      switches,
       confirmAfterRestart: false,
       preferred: "a",
       memoryPages: 64,
@@ -349,4 +350,18 @@ await t.test("in simulated time a fault of nothing is seen to be none", async (t
   const [image = null] = images;
   await rig.replaceDisk("a", image);
   t.equal(await rig.replaceDisk("a", image), 0, "the same disk once more");
+});
+
+await t.test("between two sites lies what has an end at each of them", async (t) => {
+  const rig = await simRig(5, "two");
+  const { links } = resolveLinks({ on: "between-sites", way: "both" }, rig);
+  t.same(
+    links.map(({ id }) => id).sort((left, right) => (left < right ? -1 : 1)),
+    ["a>b/alink0", "a>b/alink1", "a>s2/lan", "b>a/mgmt", "b>s1/lan", "s1>s2/trunk"],
+  );
+  const few = resolveLinks({ on: "between-sites", way: "both", channels: ["trunk"] }, rig);
+  t.equal(few.links.length, 1);
+  t.throws(() => resolveLinks({ on: "between-sites", way: "both" }, fakeRig()), {
+    code: "BAD_SCENARIO",
+  });
 });

@@ -182,6 +182,10 @@ await t.test("a command of the operator is a step, proven by the host's answer",
     ],
   );
   t.match(checkNamed(ran, "faults"), /^pass.*switch-over of a: a says of switch-over: done/);
+  const slow = await run({ steps, wrongs: { answersAfterMs: 700 } });
+  t.match(checkNamed(slow, "faults"), /^pass/, "an answer may take its time");
+  const mute = await run({ steps, wrongs: { answersAfterMs: 60_000 } });
+  t.match(checkNamed(mute, "faults"), /^unknown.*says of resolve: accepted/, "but not for ever");
   const refused = await run({ steps, wrongs: { disobeys: true } });
   t.match(checkNamed(refused, "faults"), /^unknown.*says of resolve: refused/);
 });

@@ -37,6 +37,7 @@ const PROMISED = [
   "boot/old-image-of-a-former-start",
   "level2/blackhole-active",
   "level2/cascade",
+  "level2/drain",
   "level2/hang-active",
   "level2/hang-standby",
   "level2/isolate-active",
@@ -44,6 +45,7 @@ const PROMISED = [
   "level2/kill-quorum",
   "level2/kill-standby",
   "level2/return-and-kill-other",
+  "level2/switch-over",
   "power/both-at-once",
   "power/both-staggered-current-first",
   "power/both-staggered-stale-first",
@@ -52,7 +54,9 @@ const PROMISED = [
   "resync/crash-target",
   "split/quorum-lost-first",
   "split/quorum-returns-to-one",
+  "split/resolved",
   "split/with-quorum",
+  "split/without-quorum",
 ];
 
 await t.test("the folder holds the scenarios that are promised", async (t) => {
@@ -80,6 +84,7 @@ const LOCAL: readonly (readonly [string, number])[] = [
   ["level2/hang-active", 1],
   ["level2/cascade", 1],
   ["split/quorum-lost-first", 1],
+  ["split/resolved", 1],
   ["power/both-at-once", 1],
   ["resync/crash-source", 1],
   ["resync/blank-disk", 1],
