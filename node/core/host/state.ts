@@ -9,7 +9,7 @@ import type {
   SessionId,
 } from "../machine/entry.ts";
 import type { SumBook } from "../mirror/book.ts";
-import type { ExtentList, HelloView, PathId } from "../pair/frames.ts";
+import type { ExtentList, HelloView, PathId, PeerBody } from "../pair/frames.ts";
 import type { Page, Right } from "../pair/page.ts";
 import type { Verdict } from "../pair/reconnect.ts";
 import type { QuorumRecord } from "../quorum/messages.ts";
@@ -92,6 +92,8 @@ export interface OpenSession {
   step: PendingStep | null;
   /** A `cede` that came while a page was on its way. */
   heldCede: { readonly gen: Generation; readonly from: RandomId | null } | null;
+  /** A `pair` that came while the page `inconsistent` was on its way: nothing was to be copied. */
+  heldPair: { readonly body: PeerBody & { kind: "pair" }; readonly from: RandomId | null } | null;
   /** Who boots, and beats while none runs: the preferred host, or the one that a handover named. */
   turn: HostId;
   resync: SourceResync | TargetResync | null;

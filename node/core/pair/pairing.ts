@@ -52,6 +52,10 @@ export function takePair(
   body: PeerBody & { kind: "pair" },
   from: RandomId | null,
 ): void {
+  if (session.resync?.side === "target" && session.resync.phase === "merging") {
+    session.heldPair = { body, from };
+    return;
+  }
   if (!isTarget(host, session) || from !== body.parent.id || isRightMoving(host)) {
     mark(host, "pair-ignored");
     return;
@@ -77,6 +81,17 @@ export function takePair(
     },
     { kind: "say-paired", session: session.id },
   );
+}
+
+/** Where nothing is to be copied, `pair` follows `merged` at once, and comes before the page that says so is durable. */
+export function takeHeldPair(host: HostState): void {
+  const { session } = host;
+  if (session.kind !== "open" || session.heldPair === null) return;
+  if (session.resync?.side !== "target" || session.resync.phase !== "receiving") return;
+  const { body, from } = session.heldPair;
+  session.heldPair = null;
+  mark(host, "nothing-to-copy");
+  takePair(host, session, body, from);
 }
 
 function isTarget(host: HostState, { verdict, resync }: OpenSession): boolean {

@@ -15,7 +15,7 @@ import { goAloneIfDue } from "./claims.ts";
 import { closeSession } from "./close.ts";
 import { handOverIfDue, leaveIfDue } from "./handover.ts";
 import { beatIfDue } from "./lease.ts";
-import { pairIfDue } from "./pairing.ts";
+import { pairIfDue, takeHeldPair } from "./pairing.ts";
 import { isPeerSilent } from "./paths.ts";
 import { answerHelloIfDue, giveUpHelloIfDue, openIfDue } from "./session.ts";
 import { sayMapsIfDue } from "./split-brain.ts";
@@ -27,6 +27,7 @@ export function pursue(host: HostState): void {
   if (host.isStarted) {
     endStepIfLate(host);
     takeHeldCede(host);
+    takeHeldPair(host);
     answerHelloIfDue(host);
     giveUpHelloIfDue(host);
     goAloneIfDue(host);

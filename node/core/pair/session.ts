@@ -172,6 +172,7 @@ function openSession(
     peerSeen: seen,
     step: null,
     heldCede: null,
+    heldPair: null,
     turn: host.config.preferred,
     resync: null,
     isLeaving: false,
