@@ -25,9 +25,8 @@ const COMMIT_MS = 0.5;
 const READ_MS = 1;
 const MACHINE_START_MS = 3;
 const MACHINE_RUN_MS = 0.1;
-/** The guest writes here at its boot, and to the first blocks afterwards. */
+/** The guest writes here at its boot. */
 const BOOT_LBA = 1_000;
-const INPUT_BLOCKS = 7;
 
 /** One step of a host's core; whatever it throws ends the test. */
 export function tell(world: World, host: WorldHost, event: HostInput): void {
@@ -146,7 +145,7 @@ function commit(
   host: WorldHost,
   { token, ops }: HostEffect & { kind: "commit" },
 ): void {
-  host.diskFreeAt = Math.max(host.diskFreeAt, world.now + COMMIT_MS);
+  host.diskFreeAt = Math.max(host.diskFreeAt, world.now + world.commitTime(host.name));
   later(world, host, host.diskFreeAt - world.now, () => {
     if (host.disk.isDead) {
       tell(world, host, { kind: "disk-failed", token, code: "EIO" });
@@ -237,7 +236,7 @@ function runMachine(world: World, host: WorldHost, entries: readonly Entry[]): v
   later(world, host, MACHINE_RUN_MS, () => {
     if (host.guest !== guest) return;
     const before = guest.writes.length;
-    const outputs = entries.flatMap((entry) => execute(guest, entry));
+    const outputs = entries.flatMap((entry) => execute(world, guest, entry));
     const exec = entries.at(-1)?.i;
     invariant(exec !== undefined, "a run has an entry");
     const writes = guest.writes.slice(before);
@@ -248,10 +247,10 @@ function runMachine(world: World, host: WorldHost, entries: readonly Entry[]): v
 }
 
 /** Each boot and each input: one write, one flush behind it; after an input one byte for the client, behind the flush. */
-function execute(guest: Guest, entry: Entry): readonly MachineOutput[] {
+function execute(world: World, guest: Guest, entry: Entry): readonly MachineOutput[] {
   if (entry.kind !== "boot" && entry.kind !== "input") return [];
   const number = guest.writes.length + 1;
-  const lba = entry.kind === "boot" ? BOOT_LBA : number % INPUT_BLOCKS;
+  const lba = entry.kind === "boot" ? BOOT_LBA : world.lbaOf(number);
   const data = blockOf(guest.vmBoot.n, number);
   const write: GuestWrite = {
     number,

@@ -18,6 +18,9 @@ export const HOSTS: readonly Host[] = ["a", "b"];
 export const BLOCKS = 1_024;
 const VOLUMES = [{ id: 0, blocks: BLOCKS }];
 const LAN_MS = 0.3;
+const COMMIT_MS = 0.5;
+/** The guest writes to the first blocks, one after the other. */
+const INPUT_BLOCKS = 7;
 
 export interface Disk {
   page: Page | null;
@@ -73,6 +76,10 @@ export interface World {
   /** One way, for a frame sent now. */
   delay: (way: Way, from: Host) => Milliseconds;
   serviceDelay: Milliseconds;
+  /** How long a host's disk takes for a commit. */
+  commitTime: (host: Host) => Milliseconds;
+  /** Block of a guest's write after an input, by the write's number. */
+  lbaOf: (number: number) => Lba;
   /** @returns the frame that travels; null: it is lost */
   onSend: (frame: PeerFrame, from: Host) => PeerFrame | null;
   onMachineReady: (host: Host) => void;
@@ -103,6 +110,8 @@ export function createWorld(timing: Timing = timingFor({ peer: 0, quorum: 0 })):
     saved: [],
     delay: () => LAN_MS,
     serviceDelay: LAN_MS,
+    commitTime: () => COMMIT_MS,
+    lbaOf: (number) => number % INPUT_BLOCKS,
     onSend: (frame) => frame,
     onMachineReady: () => undefined,
     afterEach: () => undefined,

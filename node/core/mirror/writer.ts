@@ -46,6 +46,12 @@ export function isWriterIdle(host: HostState): boolean {
   return host.mirror.writer.round === null && host.mirror.writer.queue.length === 0;
 }
 
+/** Writes of which nothing is on its way to the disk yet but intent bits. */
+export function notBegun(host: HostState): readonly GuestWrite[] {
+  const { round, queue } = host.mirror.writer;
+  return round?.phase === "intents" ? [...round.writes, ...queue] : queue;
+}
+
 /** Write number known durable for the boot that this copy holds; 0 when it holds none. */
 export function durableFor(host: HostState): number {
   return host.mirror.writer.durable;

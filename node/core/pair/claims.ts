@@ -156,6 +156,8 @@ export function becomeSole(host: HostState, gen: Generation, why: string): void 
   invariant(page.gen !== null && page.copy === "in-sync", "only a copy in sync goes on alone");
   const joint = page.gen.kind === "joint" ? page.gen : null;
   const ops: DiskOp[] = markIntentsDirty(host);
+  // What the last resync mirrored and nobody answered for needs its dirty bit now.
+  host.mirror.writer.mirrored.clear();
   const parent = page.parent?.kind === "joint" ? page.parent : null;
   persistPage(
     host,

@@ -8,8 +8,10 @@ import type { BlockKey, HostState, OpenSession, SourceResync } from "../host/sta
 import type { VolumeId } from "../identity.ts";
 import { sumOf } from "../mirror/book.ts";
 import {
+  addDirty,
   addDirtyAll,
   addDirtyExtents,
+  addDirtyWrites,
   dirtyExtents,
   isAlone,
   isDirty,
@@ -18,6 +20,7 @@ import {
   takeDirty,
 } from "../mirror/dirty.ts";
 import { blockKey, lbaOfKey, volumeOfKey } from "../mirror/keys.ts";
+import { notBegun } from "../mirror/writer.ts";
 import { countExtents, differencesOf } from "../pair/equality.ts";
 import { COPY_MAX, type ExtentList, type HelloView, type PeerBody } from "../pair/frames.ts";
 import { sendStream } from "../pair/send.ts";
@@ -67,16 +70,17 @@ function suspectSilent(host: HostState, mine: HelloView, peer: HelloView): void 
 /** Alerts, and keeps the extents for the next dirty map. */
 export function suspect(host: HostState, silent: readonly ExtentList[]): void {
   mark(host, "silent-divergence");
-  note(host, {
-    what: "alert",
-    code: "silent-divergence",
-    detail: `${countExtents(silent)} extents differ although no map names them`,
-  });
+  tellSilent(host, `${countExtents(silent)} extents`);
   for (const { volume, extents } of silent) {
     const known = host.mirror.suspect.get(volume) ?? new Set();
     for (const extent of extents) known.add(extent);
     host.mirror.suspect.set(volume, known);
   }
+}
+
+function tellSilent(host: HostState, what: string): void {
+  const detail = `${what} differ although no map names them`;
+  note(host, { what: "alert", code: "silent-divergence", detail });
 }
 
 export function takeReady(
@@ -108,10 +112,18 @@ export function mergeIfDue(host: HostState): void {
   commit(host, ops, { kind: "merged", session: session.id });
 }
 
-/** The merged map is durable. From here a block is either dirty or the target's too. */
+/**
+ * The merged map is durable. From here a block is either dirty or the target's too: so are the blocks of writes that stay here and whose own dirty bits
+ * come only with their data, or a newer write of such a block would be mirrored beside them.
+ */
 export function merged(host: HostState, session: OpenSession): void {
   const { resync } = session;
   if (resync?.side !== "source") return;
+  const ops = addDirtyWrites(host, notBegun(host));
+  if (ops.length > 0) {
+    mark(host, "writes-wait-at-merge");
+    commit(host, ops, { kind: "clear" });
+  }
   const extents = dirtyExtents(host);
   for (const list of extents) {
     for (const extent of list.extents) resync.unseen.add(blockKey(list.volume, extent));
@@ -132,11 +144,15 @@ export function takeSums(
   if (resync?.side !== "source" || resync.phase !== "copying") return;
   const { volume, first, sums } = body;
   const clear: number[] = [];
+  const silent: number[] = [];
   for (const [at, sum] of sums.entries()) {
     const lba = first + at;
-    if (!isDirty(host, volume, lba)) continue;
     const key = blockKey(volume, lba);
     const isEqual = sum === sumOf(host.mirror.sumsHere, volume, lba);
+    if (!isDirty(host, volume, lba)) {
+      if (!isEqual && !isOnItsWay(host, key)) silent.push(lba);
+      continue;
+    }
     if (isEqual && !host.mirror.writer.pending.has(key) && !resync.copying.has(key)) {
       takeDirty(host, volume, lba);
       clear.push(lba);
@@ -146,7 +162,26 @@ export function takeSums(
     resync.unseen.delete(blockKey(volume, extentOf(lba)));
   }
   clearBits(host, volume, clear);
+  if (silent.length > 0) copySilent(host, resync, volume, silent);
   sayProgress(host, resync);
+}
+
+/** Mirrored, and not answered by the target: its sums may be older. */
+function isOnItsWay(host: HostState, key: BlockKey): boolean {
+  return host.mirror.unacked.some(({ volume, lba }) => blockKey(volume, lba) === key);
+}
+
+/** P18: the hello's digests tell nothing of a block beside a dirty one. */
+function copySilent(
+  host: HostState,
+  resync: SourceResync,
+  volume: VolumeId,
+  lbas: readonly number[],
+): void {
+  mark(host, "silent-blocks");
+  tellSilent(host, `${lbas.length} blocks of volume ${volume}`);
+  commit(host, addDirty(host, volume, lbas), { kind: "clear" });
+  for (const lba of lbas) resync.queue.push(blockKey(volume, lba));
 }
 
 function clearBits(host: HostState, volume: VolumeId, clear: readonly number[]): void {
