@@ -167,7 +167,8 @@ class Steps implements Timeline {
     const proof = entry.fault.proof();
     entry.proof = proof;
     const { target, at, step } = entry;
-    const named = { fault: nameOfStep(step), target, atInjectUs: at };
+    const number = this.#active.indexOf(entry) + 1;
+    const named = { fault: nameOfStep(step), target, step: number, atInjectUs: at };
     this.#rig.report("proof", { ...named, hasBitten: proof.hasBitten, why: proof.why });
     await entry.fault.heal();
     this.#rig.report("fault", { ...named, state: "healed" });

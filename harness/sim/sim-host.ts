@@ -21,7 +21,7 @@ import type { LinkEnd } from "./link.ts";
 import { createMachineRoom, type MachineRoom } from "./machine-room.ts";
 import type { SparseBytes } from "./sparse-bytes.ts";
 import type { Watch } from "./watch.ts";
-import { drawsOf, millis, type SimProcess, type World } from "./world.ts";
+import { drawsOf, millis, reportStart, type SimProcess, type World } from "./world.ts";
 
 /** What a host sends over one link. */
 export interface Outlet<Out> {
@@ -236,6 +236,7 @@ class Host implements SimHost {
       this.#core = core;
       this.#tell({ kind: "start", disk: opened.contents, ids: this.#drawIds() });
       this.#tickAfter();
+      if (life > 0) reportStart(this.#world, this.name, life);
       this.#options.ready();
     });
   }

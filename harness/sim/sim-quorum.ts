@@ -16,7 +16,7 @@ import { encodeQuorumAnswer, parseQuorumAnswer } from "../../node/wire/quorum.ts
 import type { Draws } from "./draws.ts";
 import type { LinkEnd, SimLink } from "./link.ts";
 import type { Watch } from "./watch.ts";
-import { drawsOf, parcelOf, type SimProcess, type World } from "./world.ts";
+import { drawsOf, parcelOf, reportStart, type SimProcess, type World } from "./world.ts";
 
 type ServiceLink = SimLink<QuorumFrame<QuorumRequest>, QuorumFrame<QuorumAnswer>>;
 
@@ -68,6 +68,7 @@ class Service implements SimQuorum {
     if (this.#isAlive) return;
     this.#isAlive = true;
     this.#service = this.#newService();
+    reportStart(this.#world, this.name, this.#life);
   }
 
   kill(): void {

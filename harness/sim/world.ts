@@ -29,6 +29,11 @@ export interface SimProcess {
   isQuiet(): boolean;
 }
 
+/** A process lives again, and takes in connections. `deaths`: how many lives it had before. */
+export function reportStart({ log }: World, process: string, deaths: number): void {
+  log.report("harness", "started", { process, life: deaths + 1 });
+}
+
 export function drawsOf(world: World, purpose: string): Draws {
   return forkDraws(world.seed, purpose);
 }
