@@ -298,7 +298,7 @@ class Link<Forward, Backward> implements SimLink<Forward, Backward> {
 
   #accept(connection: Connection<Forward, Backward>, listener: LinkEnd<Forward>): void {
     // Given up while the listener stood still.
-    if (connection.listener !== "waiting") return;
+    if (connection.listener !== "waiting" || connection.dialler === "gone") return;
     if (!listener.isAlive()) {
       connection.listener = "gone";
       connection.backward.send({ kind: "close" });
