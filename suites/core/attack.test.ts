@@ -4,14 +4,18 @@
  * milliseconds of virtual time.
  */
 import t, { type Test } from "tap";
+import type { OperatorCommand } from "../../node/core/host/contract.ts";
+import { timingFor } from "../../node/core/timing.ts";
 import {
   blocksOf,
   boot,
   close,
+  cutService,
   inputEvery,
   kill,
   lackedByPeer,
   openAll,
+  restart,
   stand,
 } from "./world.ts";
 import { tell } from "./world-effects.ts";
@@ -27,8 +31,7 @@ import {
 } from "./world-state.ts";
 
 /** Protected, armed, and `a` runs from 194 on; eleven inputs from 400 to 900. */
-function written(): World {
-  const world = createWorld();
+function written(world = createWorld()): World {
   for (const host of HOSTS) boot(world, host);
   at(world, 5, () => openAll(world));
   inputEvery(world, 400, 900, 50);
@@ -47,6 +50,16 @@ function resyncing(): World {
 function die(world: World, victim: Host): void {
   kill(world, victim);
   for (const way of WAYS) close(world, way, otherOf(victim));
+}
+
+function ask(world: World, host: Host, command: OperatorCommand): void {
+  tell(world, world.hosts[host], { kind: "operator", command });
+}
+
+function answersOf(world: World, host: Host): readonly string[] {
+  return world.notes.flatMap(({ host: of, note }) =>
+    of === host && note.what === "operator" ? [`${note.op} ${note.state}`] : [],
+  );
 }
 
 /** `name` serves, backed by the other, and both hold the same. */
@@ -166,5 +179,129 @@ await t.test("a block that a target lost is found beside a dirty one", (t) => {
   runTo(world, 13_500);
   isDuplex(t, world, "a");
   t.ok(codesOf(world, 12_000).includes("silent-divergence"), "and somebody was told");
+  t.end();
+});
+
+await t.test("a VM does not stand still when the peer dies amid a switch-over", (t) => {
+  // 1. `b` dies; nobody knows yet. 2. An operator asks `a` for a switch-over: the VM takes in nothing more until all is complete. 3. `a` goes on alone. The move
+  // was still wanted, and waited for a peer at par.
+  const world = written();
+  inputEvery(world, 1_000, 5_000, 50);
+  at(world, 2_000, () => kill(world, "b"));
+  at(world, 2_049, () => ask(world, "a", { op: "switch-over" }));
+  runTo(world, 2_300);
+  const before = stand(world, "a").completed;
+  runTo(world, 4_000);
+  t.match(stand(world, "a"), { right: "sole", running: true, intake: true });
+  t.ok(stand(world, "a").completed >= before + 30, "inputs complete");
+  t.same(answersOf(world, "a"), ["switch-over accepted", "switch-over refused"]);
+  t.end();
+});
+
+for (const [how, cut] of [
+  ["its session with the peer ends", (world: World) => close(world, "alink0")],
+  ["the peer dies", (world: World) => die(world, "b")],
+] as const) {
+  await t.test(`a drained VM runs again when, after its handover, ${how}`, (t) => {
+    // 1. `a` is drained: it hands the VM over. 2. The word is lost. 3. A new session gives the turn to boot to `a` again, or `a` goes alone. It went on draining
+    // and booted nothing, beside a peer that waited for its turn, or was gone.
+    const world = written();
+    at(world, 2_000, () => ask(world, "a", { op: "drain" }));
+    let isLost = false;
+    world.onSend = (frame) => {
+      if (frame.body.kind !== "handover") return frame;
+      isLost = true;
+      at(world, world.now, () => cut(world));
+      return null;
+    };
+    runTo(world, 4_000);
+    t.ok(isLost, "the handover is lost");
+    t.match(stand(world, "a"), { running: true, intake: true });
+    t.same(answersOf(world, "a"), ["drain accepted", "drain refused"]);
+    t.end();
+  });
+}
+
+await t.test("a host that is drained while its VM boots hands it over", (t) => {
+  // 1. The VM boots on `a`. 2. An operator drains `a`. Since the VM did not run yet nothing was handed over, and since it ran then nothing was left: the drain
+  // never ended, and forbade another.
+  const world = createWorld();
+  for (const host of HOSTS) boot(world, host);
+  at(world, 5, () => openAll(world));
+  at(world, 192, () => ask(world, "a", { op: "drain" }));
+  runTo(world, 400);
+  t.match(stand(world, "b"), { right: "sole", running: true, intake: true });
+  t.same(answersOf(world, "a"), ["drain accepted", "drain done"]);
+  t.end();
+});
+
+await t.test("a drained host is silent only after its peer can do without it", (t) => {
+  // 1. The service is gone. 2. `a` is drained: `b` asks it to cede. 3. `ceded` is lost with every way. `a` had said it was done, and was silent for ever,
+  // beside a `b` that was neither elected nor could claim.
+  const world = written();
+  inputEvery(world, 1_000, 6_000, 50);
+  at(world, 2_000, () => {
+    cutService(world);
+    ask(world, "a", { op: "drain" });
+  });
+  let isLost = false;
+  world.onSend = (frame) => {
+    if (isLost || frame.body.kind !== "ceded") return frame;
+    isLost = true;
+    for (const way of WAYS) at(world, world.now, () => close(world, way));
+    return null;
+  };
+  at(world, 3_000, () => openAll(world));
+  runTo(world, 5_000);
+  t.ok(isLost, "the word is lost");
+  t.match(stand(world, "a"), { right: "ceded", session: true, barred: null });
+  t.match(stand(world, "b"), { right: "elected", running: true, intake: true });
+  t.same(answersOf(world, "a"), ["drain accepted", "drain refused"]);
+  at(world, 5_000, () => ask(world, "a", { op: "drain" }));
+  runTo(world, 5_100);
+  t.match(
+    stand(world, "b"),
+    { right: "sole", running: true, intake: true },
+    "asked again it leaves",
+  );
+  t.match(stand(world, "a"), { barred: "drained" });
+  t.end();
+});
+
+await t.test("a VM is handed over to a standby that restarted while its extents were warm", (t) => {
+  // 1. `b` restarts within 2 ms of the last write: it knows of itself only what the last commit but one made durable. 2. No write follows. 3. The VM is handed
+  // over. `b` cleared its intents only up to what it knew, never had none, and never booted, in a healthy session.
+  const world = written();
+  inputEvery(world, 1_000, 2_000, 1);
+  at(world, 2_010, () => restart(world, "b"));
+  at(world, 2_012, () => openAll(world));
+  at(world, 2_500, () => ask(world, "a", { op: "switch-over" }));
+  runTo(world, 2_600);
+  isDuplex(t, world, "b");
+  t.end();
+});
+
+await t.test(
+  "a beat of the boot that ended, late over a slow path, does not stop a handover",
+  (t) => {
+    // 1. 5 ms one way, and 9 over mgmt. 2. `a` beats, and hands over behind it. 3. The beat arrives over mgmt after the handover: `b` took the ended boot for
+    // running and neither beat nor booted; both fell silent.
+    const world = written(createWorld(timingFor({ peer: 10, quorum: 0 })));
+    world.delay = (way) => (way === "mgmt" ? 9 : 5);
+    at(world, 3_001, () => ask(world, "a", { op: "switch-over" }));
+    runTo(world, 3_100);
+    isDuplex(t, world, "b");
+    t.end();
+  },
+);
+
+await t.test("a host that alone is elected is not drained while no service is seen", (t) => {
+  // The peer, ceded, could not go on alone: T6 begins from `open`. The drain was accepted, moved the VM to the peer, and never ended.
+  const world = written();
+  at(world, 2_000, () => cutService(world));
+  at(world, 4_000, () => ask(world, "a", { op: "drain" }));
+  runTo(world, 4_100);
+  t.same(answersOf(world, "a"), ["drain refused"]);
+  t.match(stand(world, "a"), { right: "elected", running: true, intake: true });
   t.end();
 });

@@ -12,7 +12,6 @@ export function diskFailed(host: HostState, code: string): void {
   host.pages.length = 0;
   host.pageNext = host.page;
   host.commits.clear();
-  host.handover = null;
   note(host, { what: "alert", code: "disk-dead", detail: code });
   if (host.vm.kind === "booting") host.vm = { kind: "none" };
   const { session } = host;

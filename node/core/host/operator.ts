@@ -2,10 +2,12 @@
 import { markIntentsDirty } from "../mirror/dirty.ts";
 import { nextGeneration } from "../pair/claims.ts";
 import { closeSession } from "../pair/close.ts";
+import { NOT_ARMABLE } from "../pair/handover.ts";
 import { succeed } from "../pair/page.ts";
 import { sendStream } from "../pair/send.ts";
 import { ask } from "../pair/services.ts";
 import { discardOwn } from "../pair/split-brain.ts";
+import { isArmable } from "../pair/steps.ts";
 import { drawId, isRightMoving, note, parSession, persistPage } from "./context.ts";
 import type { OperatorCommand } from "./contract.ts";
 import type { HostState } from "./state.ts";
@@ -34,7 +36,7 @@ function refusalOf(host: HostState, command: OperatorCommand): string | null {
         refusalOfMove(host) ?? (host.vm.kind === "running" ? null : "the VM does not run here")
       );
     case "drain":
-      return refusalOfMove(host);
+      return refusalOfMove(host) ?? refusalOfDrain(host);
   }
 }
 
@@ -45,6 +47,12 @@ function refusalOfMove(host: HostState): string | null {
     return "the copies differ";
   if (host.handover !== null || host.isDraining) return "the VM is being moved already";
   return null;
+}
+
+function refusalOfDrain(host: HostState): string | null {
+  const session = parSession(host);
+  const isStuck = session !== null && host.page.right === "elected" && !isArmable(host, session);
+  return isStuck ? NOT_ARMABLE : null;
 }
 
 function refusalOfForce(host: HostState, damaged: boolean): string | null {
@@ -71,8 +79,8 @@ function obey(host: HostState, command: OperatorCommand): string | null {
       host.handover = { op: "switch-over" };
       return null;
     case "drain":
-      if (host.vm.kind === "running") host.handover = { op: "drain" };
-      else host.isDraining = true;
+      if (host.vm.kind === "none") host.isDraining = true;
+      else host.handover = { op: "drain" };
       return null;
   }
 }

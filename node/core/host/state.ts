@@ -96,6 +96,8 @@ export interface OpenSession {
   heldPair: { readonly body: PeerBody & { kind: "pair" }; readonly from: RandomId | null } | null;
   /** Who boots, and beats while none runs: the preferred host, or the one that a handover named. */
   turn: HostId;
+  /** Boot that the peer handed over: beats of it that come late count for nothing. */
+  endedBoot: RandomId | null;
   resync: SourceResync | TargetResync | null;
   /** The peer asked to be left alone: this host is to be elected, and goes on by itself. */
   isLeaving: boolean;

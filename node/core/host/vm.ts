@@ -64,7 +64,6 @@ export function stopVm(host: HostState, why: string): void {
   if (vm.kind === "none") return;
   emit(host, { kind: "machine-stop" });
   if (vm.kind === "running") withdraw(host, vm);
-  host.handover = null;
   // What a target has and this disk lacks, or the other way round, ends with the VM: it is marked, and the resync begins anew.
   if (isAlone(host) && host.session.kind === "open" && host.session.resync !== null) {
     const open = [...host.mirror.unacked, ...host.mirror.writer.queue];

@@ -84,12 +84,15 @@ export function makeRoom(host: HostState): readonly DiskOp[] {
   return takeClearable(host, 0);
 }
 
-/** Up to here every write is durable wherever it must be (P16): never one's own durability alone while the peer counts. */
+/**
+ * Up to here every write is durable wherever it must be (P16): never one's own durability alone while the peer counts. A standby takes the runner's word,
+ * which is said only after its own: after a restart it knows less of itself.
+ */
 function clearableTo(host: HostState): number {
   const { mirror } = host;
   if (host.vm.kind === "running") return mirror.completed;
   if (isAlone(host)) return mirror.writer.durable;
-  return Math.min(mirror.cleanTo, mirror.writer.durable);
+  return mirror.cleanTo;
 }
 
 function takeClearable(host: HostState, warmFor: number): readonly DiskOp[] {

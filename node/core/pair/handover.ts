@@ -1,13 +1,31 @@
 /** Moving the runner (8): Level 2 keeps no memory, so the guest ends here and boots there. The right is not moved. */
-import { barPeer, mark, note, parSession } from "../host/context.ts";
+import { mark, note, parSession, rightOf } from "../host/context.ts";
 import type { HostState, OpenSession } from "../host/state.ts";
 import { stopVm } from "../host/vm.ts";
-import type { VmBoot } from "../identity.ts";
+import type { RandomId, VmBoot } from "../identity.ts";
 import { clearIdleIntents, intentCount } from "../mirror/intents.ts";
 import { sayClean } from "../mirror/mirror.ts";
 import { isWriterIdle } from "../mirror/writer.ts";
-import { barSelf } from "./close.ts";
+import { barSelf, closeSession } from "./close.ts";
 import { sendStream } from "./send.ts";
+import { isArmable } from "./steps.ts";
+
+/**
+ * A move lives and dies with its session: the next hello knows nothing of it, and a VM that waited for a peer which is gone would stand still for ever.
+ */
+export function endMoveIfCut(host: HostState): void {
+  if (host.handover === null && !host.isDraining) return;
+  if (parSession(host) !== null) return;
+  mark(host, "move-cut");
+  endMove(host, "the session with the peer ended: ask again");
+}
+
+function endMove(host: HostState, why: string): void {
+  const op = host.handover?.op ?? "drain";
+  host.handover = null;
+  host.isDraining = false;
+  note(host, { what: "operator", op, state: "refused", why });
+}
 
 /** The runner stops where nothing is under way, and says so. */
 export function handOverIfDue(host: HostState): void {
@@ -20,6 +38,7 @@ export function handOverIfDue(host: HostState): void {
   if (intentCount(host) > 0) return;
   const { vmBoot } = vm;
   const { op } = handover;
+  host.handover = null;
   stopVm(host, op);
   host.leaseUntil = null;
   session.turn = host.config.peer;
@@ -46,31 +65,45 @@ export function takeHandover(host: HostState, session: OpenSession, vmBoot: VmBo
   if (session.peerBoot?.id !== vmBoot.id) mark(host, "handover-of-an-unseen-boot");
   clearIdleIntents(host, 0);
   session.peerBoot = null;
+  session.endedBoot = vmBoot.id;
   session.turn = host.config.host;
   host.promiseUntil = host.now;
   host.beatAt = host.now;
 }
 
-/** The peer has ceded and gone: as elected this host needs neither a claim nor silence. */
-export function peerLeft(host: HostState, session: OpenSession): void {
-  if (!session.isLeaving || host.pageNext.right !== "elected") return;
-  mark(host, "peer-left");
-  barPeer(host, "it left");
-  host.isPeerGone = true;
-}
-
-/** Nothing runs here any more: the peer is asked to go on without this host, which ends when it has ceded. */
+/** Nothing runs here any more: the peer is asked to go on without this host, which ends when the peer is elected and says so. */
 export function leaveIfDue(host: HostState): void {
   if (!host.isDraining || host.vm.kind !== "none") return;
   const session = parSession(host);
-  if (session === null) return;
-  if (host.page.right === "ceded" && session.peerRight === "elected") {
-    note(host, { what: "operator", op: "drain", state: "done", why: "the peer is elected" });
-    host.isDraining = false;
-    barSelf(host, "drained");
+  if (session === null || session.isLeaveSaid) return;
+  if (rightOf(host) === "elected" && !isArmable(host, session)) {
+    mark(host, "drain-of-the-elected");
+    endMove(host, NOT_ARMABLE);
     return;
   }
-  if (session.isLeaveSaid || session.peerBoot === null) return;
+  // Where this host's turn is, nobody will boot as long as it is there.
+  if (session.peerBoot === null && session.turn !== host.config.host) return;
   session.isLeaveSaid = true;
   sendStream(host, session, { kind: "leave" });
+}
+
+/** Of a drain. */
+export const NOT_ARMABLE =
+  "the peer cannot be elected in this host's place: no quorum service is seen by both";
+
+/** A peer that was asked to go on alone says its bye when it is durably elected: `from` is the generation that this host has ceded in. */
+export function takeBye(
+  host: HostState,
+  session: OpenSession,
+  reason: string,
+  from: RandomId | null,
+): void {
+  const { right, gen } = host.page;
+  const isReleased = session.isLeaveSaid && right === "ceded" && from === gen?.id;
+  if (isReleased) host.isDraining = false;
+  closeSession(host, `the peer said bye: ${reason}`);
+  host.helloAt = host.now;
+  if (!isReleased) return;
+  note(host, { what: "operator", op: "drain", state: "done", why: "the peer is elected" });
+  barSelf(host, "drained");
 }

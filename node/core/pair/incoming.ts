@@ -7,9 +7,8 @@ import type { RandomId } from "../identity.ts";
 import { takeMirrored, takeWrote } from "../mirror/mirror.ts";
 import { takeCopied, takeReady, takeSums } from "../resync/source.ts";
 import { takeCopy, takeMerged } from "../resync/target.ts";
-import { closeSession } from "./close.ts";
 import type { PathId, PeerBody, PeerFrame } from "./frames.ts";
-import { peerLeft, takeHandover } from "./handover.ts";
+import { takeBye, takeHandover } from "./handover.ts";
 import { takeBeat, takeBeatOk } from "./lease.ts";
 import { takePair, takePaired } from "./pairing.ts";
 import { pathOf } from "./paths.ts";
@@ -79,11 +78,7 @@ const TAKERS: Takers = {
   leave: (_, __, { session }) => {
     session.isLeaving = true;
   },
-  bye: (host, { reason }, { session }) => {
-    peerLeft(host, session);
-    closeSession(host, `the peer said bye: ${reason}`);
-    host.helloAt = host.now;
-  },
+  bye: (host, { reason }, { session, from }) => takeBye(host, session, reason, from),
 };
 
 function fetchFor(

@@ -41,6 +41,10 @@ export function takeBeat(
   path: PathState,
   beat: PeerBody & { kind: "beat" },
 ): void {
+  if (beat.vmBoot !== null && beat.vmBoot.id === session.endedBoot) {
+    mark(host, "beat-of-an-ended-boot");
+    return;
+  }
   session.peerSeen = beat.seen;
   session.peerBoot = beat.vmBoot;
   if (beat.vmBoot !== null && isFollowing(session)) followBoot(host, beat.vmBoot);

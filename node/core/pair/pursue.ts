@@ -13,7 +13,7 @@ import { copyIfDue, mergeIfDue } from "../resync/source.ts";
 import { stepDownIfDue } from "../resync/target.ts";
 import { goAloneIfDue } from "./claims.ts";
 import { closeSession } from "./close.ts";
-import { handOverIfDue, leaveIfDue } from "./handover.ts";
+import { endMoveIfCut, handOverIfDue, leaveIfDue } from "./handover.ts";
 import { beatIfDue } from "./lease.ts";
 import { pairIfDue, takeHeldPair } from "./pairing.ts";
 import { isPeerSilent } from "./paths.ts";
@@ -39,6 +39,7 @@ export function pursue(host: HostState): void {
     pairIfDue(host);
     armIfDue(host);
     disarmIfDue(host);
+    endMoveIfCut(host);
     handOverIfDue(host);
     leaveIfDue(host);
     bootIfDue(host);

@@ -174,6 +174,7 @@ function openSession(
     heldCede: null,
     heldPair: null,
     turn: host.config.preferred,
+    endedBoot: null,
     resync: null,
     isLeaving: false,
     isLeaveSaid: false,

@@ -68,6 +68,12 @@ function armAlone(host: HostState, session: OpenSession): void {
   );
 }
 
+/** T5 is possible now, or may be said to be. */
+export function isArmable(host: HostState, session: OpenSession): boolean {
+  if (isWithoutArbiter(host)) return host.config.peerLoss === "continue";
+  return servicesSeenByBoth(host, session).length > 0;
+}
+
 /** In the configured order. */
 function servicesSeenByBoth(host: HostState, session: OpenSession): readonly ServiceState[] {
   const seen = seenServices(host);
