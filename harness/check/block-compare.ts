@@ -18,7 +18,7 @@ export interface BlockAddress {
 export interface BadBlock extends BlockAddress {
   readonly side: "left" | "right";
   readonly why: string;
-  /** Its intent bit is set: a power failure may have torn it. */
+  /** A power failure may have torn it: its intent bit is set, or the copy is `inconsistent` and took blocks without intents. */
   readonly isTorn: boolean;
 }
 
@@ -91,6 +91,7 @@ interface Side extends CopySide {
   readonly isSole: boolean;
   /** The copy claims to hold nothing: all that it lacks is known. */
   readonly isVoid: boolean;
+  readonly isInResync: boolean;
 }
 
 interface Pair<Of> {
@@ -101,7 +102,8 @@ interface Pair<Of> {
 function sideOf(copy: CopySide): Side {
   const { page } = copy.vm;
   const isVoid = page === null || page.right === "none" || page.copy === "blank";
-  return { ...copy, isSole: page?.right === "sole", isVoid };
+  const isInResync = page?.copy === "inconsistent";
+  return { ...copy, isSole: page?.right === "sole", isVoid, isInResync };
 }
 
 function compareExtent(
@@ -128,8 +130,8 @@ function compareExtent(
     const theirs = readBlock(right, sums.right, data.right, { index, lba });
     if (!mine.isWritten && !theirs.isWritten) continue;
     tally.compared += 1;
-    tally.noteBad("left", lba, mine.bad, hasIntent.left);
-    tally.noteBad("right", lba, theirs.bad, hasIntent.right);
+    tally.noteBad("left", lba, mine.bad, hasIntent.left || left.isInResync);
+    tally.noteBad("right", lba, theirs.bad, hasIntent.right || right.isInResync);
     if (mine.bytes.equals(theirs.bytes)) continue;
     const isWritten = { left: mine.isWritten, right: theirs.isWritten };
     tally.noteDifference({ pair, lba, hasIntent, isWritten });

@@ -57,7 +57,7 @@ export interface DiskPage {
   readonly right: string;
   readonly copy: string;
   /** Null: before the first one. */
-  readonly gen: { readonly n: number; readonly id: string } | null;
+  readonly gen: { readonly n: number; readonly id: string; readonly kind: string } | null;
   /** Why the host does not boot by itself; null: nothing holds it. */
   readonly hold: string | null;
 }
@@ -69,6 +69,7 @@ export function parsePage(json: string): Read<DiskPage> {
     gen: optional(fields, "gen", (gen) => ({
       n: count(gen, "n", { min: 0, max: Number.MAX_SAFE_INTEGER }),
       id: text(gen, "id"),
+      kind: text(gen, "kind"),
     })),
     hold: optional(fields, "hold", (hold) => text(hold, "kind")),
   }));

@@ -27,7 +27,9 @@ export function splitSides(
   split: Split,
 ): readonly [SplitSide, SplitSide] {
   const hostOf = servingHost(operations, events);
-  const served = operations.map((operation) => ({ operation, host: hostOf(operation) }));
+  const served = operations.map((operation) => {
+    return { operation, host: lineageOf(hostOf(operation), operation, split) };
+  });
   const sideOf = (own: SolePeriod, other: SolePeriod): SplitSide => {
     const view = served.flatMap(({ operation, host }): readonly Operation[] => {
       if (isCommon(operation, split.from) || host === own.host) return [operation];
@@ -43,6 +45,18 @@ export function splitSides(
   };
   const [left, right] = split.sides;
   return [sideOf(left, right), sideOf(right, left)];
+}
+
+/** A host that gave its side up holds the other side's history from then on, and may serve it. */
+function lineageOf(
+  host: string | null,
+  { invokedAt }: Operation,
+  { sides: [left, right] }: Split,
+): string | null {
+  const hasJoined = ({ host: own, isGivenUp, until }: SolePeriod): boolean =>
+    own === host && isGivenUp && invokedAt >= until;
+  if (hasJoined(left)) return right.host;
+  return hasJoined(right) ? left.host : host;
 }
 
 /** One answer for both sides: the worst of them, with what each said. */

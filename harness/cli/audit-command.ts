@@ -203,7 +203,8 @@ function vmRow({ vm, page }: VmImage): Row {
     return [vm, "both metadata pages are bad: the host is in quarantine, its copy counts as void"];
   }
   const { right, copy, gen, hold } = page;
-  const generation = gen === null ? "no generation yet" : `generation ${gen.n} (${gen.id})`;
+  const generation =
+    gen === null ? "no generation yet" : `${gen.kind} generation ${gen.n} (${gen.id})`;
   return [vm, `right ${right}, copy ${copy}, ${generation}, hold ${hold ?? "none"}`];
 }
 
@@ -247,7 +248,7 @@ function describeKnown(known: VolumeFigures["known"]): string {
 
 function describeBad({ torn, other }: VolumeFigures["badBlocks"]): string {
   if (torn + other === 0) return "";
-  return `: ${torn} in the intent logs (torn), ${other} elsewhere (rot, lost or misdirected)`;
+  return `: ${torn} torn (in an intent log, or in a resync), ${other} elsewhere (rot, lost or misdirected)`;
 }
 
 function named(blocks: readonly { readonly lba: number }[], count: number): string {

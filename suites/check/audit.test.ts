@@ -147,6 +147,17 @@ await t.test("a block that does not match its checksum is listed, torn or rotten
   t.end();
 });
 
+await t.test("a copy in resync takes blocks without intents: any of them may be torn", (t) => {
+  const target = b({ written: { 3: 1, 4: 1 }, right: "ceded", copy: "inconsistent" });
+  target.writeUInt8(0xee, dataOffset(3));
+  const source = a({ written: { 3: 2, 4: 1 }, right: "sole", copy: "ahead", dirty: [3] });
+  const { bad, check, divergence } = audit(source, target);
+  t.match(bad, [{ side: "right", lba: 3, isTorn: true }]);
+  t.same(divergence, { knownBlocks: 1, silentBlocks: 0, way: "one" });
+  t.equal(check.verdict, "pass", check.why);
+  t.end();
+});
+
 await t.test("equal bytes under a wrong entry are bad though not different", (t) => {
   const written = { 3: 1, 4: 1 };
   const disk = b({ written });

@@ -21,7 +21,7 @@ export interface DiskPlan {
   readonly blocks?: number;
   readonly right?: string;
   readonly copy?: string;
-  readonly gen?: { readonly n: number; readonly id: string };
+  readonly gen?: { readonly n: number; readonly id: string; readonly kind: string };
   readonly hold?: { readonly kind: string; readonly wallMs: number | null };
   /** Block address → byte that fills it. */
   readonly written?: Readonly<Record<number, number>>;

@@ -128,13 +128,15 @@ export function splitHistory(wrongs: SplitWrongs = {}): readonly HistoryLine[] {
   ask("s1", [404_000, 405_000], look("a", "both"));
   ask("s1", [406_000, 407_000], look("2", "onA"));
   ask("s1", [408_000, 409_000], look(null, "onB"));
-  ask("s2", [400_000, 401_000], look("1", "old"));
+  // A host that gave its side up before that holds the other side's copy.
+  const isJoined = wrongs.resolvedAt !== undefined;
+  ask("s2", [400_000, 401_000], look(isJoined ? old : "1", "old"));
   ask("s2", [402_000, 403_000], look("1", "half"));
   if (wrongs.isIdle !== true) {
-    ask("s2", [404_000, 405_000], look("b", "both"));
-    ask("s2", [406_000, 407_000], look(wrongs.onB ?? "2", "onB"));
+    ask("s2", [404_000, 405_000], look(isJoined ? "a" : "b", "both"));
+    ask("s2", [406_000, 407_000], look(wrongs.onB ?? (isJoined ? null : "2"), "onB"));
   }
-  ask("s2", [408_000, 409_000], look(null, "onA"));
+  ask("s2", [408_000, 409_000], look(isJoined ? "2" : null, "onA"));
   const at = (line: HistoryLine): number => (line.type === "header" ? -1 : line.at);
   return lines.sort((left, right) => at(left) - at(right));
 }

@@ -184,7 +184,7 @@ await t.test(
   "an audit tells for each volume what differs, who admits it, and both pages",
   async (t) => {
     const left = disk("left", buildDisk({ host: "a", written: { 0: 1, 7: 2, 70: 4 } }));
-    const ahead = { right: "sole", copy: "ahead", gen: { n: 6, id: "9a" } } as const;
+    const ahead = { right: "sole", copy: "ahead", gen: { n: 6, id: "9a", kind: "alone" } } as const;
     const written = { 0: 1, 7: 9, 70: 4, 130: 5 };
     const right = disk(
       "right",
@@ -193,7 +193,7 @@ await t.test(
     const { status, out } = await faultline("audit", left, right);
     t.equal(status, 0, out);
     t.match(out, /^PASS {2}left {2}right\n/);
-    t.match(out, /right sole, copy ahead, generation 6 \(9a\), hold none/);
+    t.match(out, /right sole, copy ahead, alone generation 6 \(9a\), hold none/);
     t.match(out, /vm1 vol 0 +256 blocks, 4 written on either side and compared/);
     t.match(out, /known +2: 1 in a dirty map, 1 in the intent logs/);
     t.match(out, /differing +2, one way/);
@@ -253,7 +253,7 @@ await t.test("disks in any state are read, told apart and left as they are", asy
     ["torn-page", damagedAt(PAGE_OFFSETS[1] + 40, 20), 0, /right none, copy blank/],
     ["both-pages-bad", quarantined, 0, /both metadata pages are bad/],
     ["truncated", whole("b").subarray(0, dataOffset(70) + 9), 1, /silent +1: block 70/],
-    ["rotten", damagedAt(dataOffset(70), 1), 1, /bad +1: 0 in the intent logs/],
+    ["rotten", damagedAt(dataOffset(70), 1), 1, /bad +1: 0 torn/],
     ["larger", Buffer.concat([whole("b"), Buffer.alloc(9_999)]), 0, /differing +0\n/],
     ["damaged", damagedAt(40, 1), 2, /BAD_DISK +the superblock's magic/],
     ["foreign", buildDisk({ host: "b", cluster: "c-2" }), 3, /BAD_DISK +the disks belong to/],
