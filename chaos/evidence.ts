@@ -17,8 +17,10 @@ export interface Evidence {
   readonly missed: MissedStep | null;
   /** Null: not before the deadline. */
   readonly convergedAt: Micros | null;
-  /** Null: the run did not get as far as its audit. */
+  /** At the end of the fault phase. Null: the run did not get there. */
   readonly audit: AuditFigures | null;
+  /** After everything was healed and read back. Null: the run did not get there, or is of a release that did not look again. */
+  readonly auditAtEnd: AuditFigures | null;
 }
 
 /** @throws HarnessError BAD_RECORD for an event without the fields it must have */
@@ -28,7 +30,7 @@ export function evidenceOf(
   events: readonly RunEvent[],
 ): Evidence {
   const own = events.filter(({ source }) => source === "harness");
-  const audit = own.find(({ what }) => what === AUDIT);
+  const [audit, auditAtEnd] = own.filter(({ what }) => what === AUDIT);
   const converged = own.find(({ what }) => what === "converged");
   return {
     plan,
@@ -39,6 +41,7 @@ export function evidenceOf(
     missed: missedIn(plan, own),
     convergedAt: converged === undefined ? null : numberField(converged, "convergedAtUs"),
     audit: audit === undefined ? null : auditOf(audit),
+    auditAtEnd: auditAtEnd === undefined ? null : auditOf(auditAtEnd),
   };
 }
 

@@ -57,6 +57,9 @@ export function judge(evidence: Evidence): Judged {
     recovery,
   });
   const premises = [
+    ...(evidence.auditAtEnd === null || !plan.checks.includes("divergence")
+      ? []
+      : [evidence.auditAtEnd.check]),
     ...expected,
     ...(read.figures === null ? [read.check] : []),
     checkFaults(evidence),

@@ -124,11 +124,22 @@ async function drive(
   await workload.phase("fault");
   await timeline.run(workload, () => isRedundant(rig.hosts(), plan.topology));
   await untilConverged(plan, { rig, timeline, onProgress });
+  // The clients wait meanwhile; nothing is measured any more.
+  await audit(plan, { rig, name: "divergence" });
+  await rig.release();
+  onProgress("reading back");
   await timeline.healAll();
   await workload.finish(rig.now() + FINAL_READS_US);
-  await rig.quiesce();
   onProgress("comparing the disks");
-  rig.report(AUDIT, auditFields(auditOf(rig.disks(), plan)));
+  await audit(plan, { rig, name: "divergence-at-end" });
+}
+
+async function audit(
+  plan: Plan,
+  { rig, name }: { readonly rig: Rig; readonly name: string },
+): Promise<void> {
+  await rig.quiesce();
+  rig.report(AUDIT, auditFields(auditOf(rig.disks(), { plan, name })));
 }
 
 async function untilConverged(
@@ -143,7 +154,7 @@ async function untilConverged(
   const injected = timeline.injected();
   if (injected.length === 0) {
     rig.report("not-redundant", { hosts: describeViews(rig.hosts()) });
-    onProgress("not redundant when the fault was due; reading back");
+    onProgress("not redundant when the fault was due");
     return;
   }
   const last = Math.max(rig.now(), ...injected.map(({ at }) => at));
@@ -151,7 +162,7 @@ async function untilConverged(
   const reached = convergedAt === null ? "not-converged" : "converged";
   const found = { converge: plan.converge, hosts: describeViews(rig.hosts()) };
   rig.report(reached, convergedAt === null ? found : { ...found, convergedAtUs: convergedAt });
-  onProgress(convergedAt === null ? "no convergence; reading back" : "converged; reading back");
+  onProgress(convergedAt === null ? "no convergence" : "converged");
 }
 
 async function untilRedundant(rig: Rig, plan: Plan): Promise<void> {
@@ -166,12 +177,16 @@ async function untilRedundant(rig: Rig, plan: Plan): Promise<void> {
   );
 }
 
-function auditOf(disks: readonly DiskSource[], plan: Plan): Guarded<DivergenceFigures> {
+function auditOf(
+  disks: readonly DiskSource[],
+  { plan, name }: { readonly plan: Plan; readonly name: string },
+): Guarded<DivergenceFigures> {
   try {
-    return guardChecker("divergence", () => {
+    return guardChecker(name, () => {
       const [left, right] = disks;
       if (left === undefined || right === undefined) throw new Error("there are not two disks");
       return auditDisks(left, right, {
+        name,
         mustBeEqual: isEqualityOwed(plan),
         isSplitExpected: isSplitExpected(plan),
       });

@@ -20,49 +20,7 @@ import type {
 } from "../../harness/rig/rig.ts";
 import { buildDisk } from "../check/disk-builder.ts";
 import { type FakeLoad, startFakeLoad } from "./fake-load.ts";
-import { diskOf, HOSTS, LINKS } from "./fake-parts.ts";
-
-export interface Wrongs {
-  /** The pair never gets duplex. */
-  readonly neverDuplex?: boolean;
-  /** The kill is answered as if done, and the host lives on. */
-  readonly killMisses?: boolean;
-  /** The kill throws. */
-  readonly killThrows?: boolean;
-  /** Nobody takes over. */
-  readonly noTakeover?: boolean;
-  /** An acknowledged write is gone afterwards. */
-  readonly losesWrite?: boolean;
-  /** A block differs that nobody marked. */
-  readonly diverges?: boolean;
-  /** The teardown leaves this. */
-  readonly leaves?: string;
-  readonly teardownThrows?: boolean;
-  /** A rule of the core throws while the load runs. */
-  readonly breaksRule?: boolean;
-  /** No write is under way at any time. */
-  readonly idle?: boolean;
-  /** The pair loses its redundancy by itself while the clients warm up. */
-  readonly fallsApart?: boolean;
-  /** A link that lets everything through when it is cut or slowed. */
-  readonly leaksOn?: string;
-  /** The signal is sent and the host runs on. */
-  readonly pauseMisses?: boolean;
-  /** The disk that is put in place of another one holds the same. */
-  readonly sameDisk?: boolean;
-  /** The disk cannot be exchanged. */
-  readonly diskStuck?: boolean;
-  /** A host that comes back stays a stranger. */
-  readonly neverRejoins?: boolean;
-  /** Operators are refused. */
-  readonly disobeys?: boolean;
-  /** Operators are answered after so long. Unit: milliseconds. */
-  readonly answersAfterMs?: number;
-  /** A host that comes back boots the VM at once. */
-  readonly bootsStale?: boolean;
-  /** A host that comes back is given every block. */
-  readonly copiesAll?: boolean;
-}
+import { diskOf, HOSTS, LINKS, type Wrongs } from "./fake-parts.ts";
 
 export interface FakeRig extends Rig {
   /** Calls in their order, with what they were given. */
@@ -314,7 +272,9 @@ class Bed implements FakeRig {
     this.calls.push("disks");
     const dead = HOSTS.some((host) => this.#dead.has(host));
     const written = { 3: 0x11 };
-    const other = this.#wrongs.diverges === true ? { 3: 0x22 } : written;
+    const isLate = this.calls.filter((call) => call === "disks").length > 1;
+    const { diverges = false, divergesLate = false } = this.#wrongs;
+    const other = diverges || (divergesLate && isLate) ? { 3: 0x22 } : written;
     return [
       diskOf("a", buildDisk({ host: "a", written })),
       diskOf("b", buildDisk({ host: "b", written: other, ...(dead ? { copy: "in-sync" } : {}) })),

@@ -13,7 +13,8 @@ import { describeFaults, type FaultSpec, inject } from "../../chaos/faults/regis
 import { HarnessError } from "../../harness/errors.ts";
 import type { Rig } from "../../harness/rig/rig.ts";
 import { startSim } from "../../harness/sim/start-sim.ts";
-import { createFakeRig, type FakeRig, type Wrongs } from "./fake-rig.ts";
+import type { Wrongs } from "./fake-parts.ts";
+import { createFakeRig, type FakeRig } from "./fake-rig.ts";
 
 const root = mkdtempSync(join(tmpdir(), "faultline-faults-"));
 t.teardown(() => rmSync(root, { recursive: true, force: true }));

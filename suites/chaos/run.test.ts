@@ -13,7 +13,8 @@ import { type RunOutcome, runScenario, type StartBed } from "../../chaos/run.ts"
 import { HarnessError } from "../../harness/errors.ts";
 import { readDocument, readEvents, readHistory } from "../../harness/record/reader.ts";
 import type { RunEvent, VerdictDocument } from "../../harness/record/types.ts";
-import { createFakeRig, type FakeRig, type Wrongs } from "./fake-rig.ts";
+import type { Wrongs } from "./fake-parts.ts";
+import { createFakeRig, type FakeRig } from "./fake-rig.ts";
 
 const KILL = loadScenario("level2/kill-active");
 const ISOLATE = loadScenario("level2/isolate-active");
@@ -74,7 +75,9 @@ await t.test("a pair that takes over and loses nothing passes, with all figures"
 await t.test("heal, final reads, quiesce, audit and teardown come in this order", async (t) => {
   const { rig } = await run({}, { scenario: ISOLATE });
   const words = rig?.calls.map((call) => call.split(" ")[0]);
-  t.same(words, ["workload", "cut", "mend", "finish", "quiesce", "disks", "teardown"]);
+  const first = ["quiesce", "disks", "release"];
+  const last = ["finish", "quiesce", "disks", "teardown"];
+  t.same(words, ["workload", "cut", "mend", ...first, ...last]);
   t.end();
 });
 
@@ -103,6 +106,7 @@ await t.test("what the pair does wrong fails the check that looks for it", async
   const table: readonly (readonly [string, Wrongs])[] = [
     ["durability", { losesWrite: true }],
     ["divergence", { diverges: true }],
+    ["divergence-at-end", { divergesLate: true }],
     ["convergence", { noTakeover: true }],
   ];
   for (const [name, wrongs] of table) {
@@ -129,7 +133,8 @@ await t.test("a pair that falls apart by itself is not hit, and the run is unkno
   t.equal(verdict.verdict, "unknown");
   t.match(checkNamed(verdict, "faults"), /^unknown: none injected.*before any fault/);
   t.match(checkNamed(verdict, "durability"), /^pass/, "safety is judged all the same");
-  t.same(rig?.calls, ["workload", "finish", "quiesce", "disks", "teardown"]);
+  const first = ["quiesce", "disks", "release"];
+  t.same(rig?.calls, ["workload", ...first, "finish", "quiesce", "disks", "teardown"]);
   t.end();
 });
 

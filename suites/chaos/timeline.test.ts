@@ -12,7 +12,8 @@ import { parseScenario } from "../../chaos/plan/scenario.ts";
 import { type RunOutcome, runScenario } from "../../chaos/run.ts";
 import { readEvents } from "../../harness/record/reader.ts";
 import type { RunEvent, VerdictDocument } from "../../harness/record/types.ts";
-import { createFakeRig, type FakeRig, type Wrongs } from "./fake-rig.ts";
+import type { Wrongs } from "./fake-parts.ts";
+import { createFakeRig, type FakeRig } from "./fake-rig.ts";
 
 const root = mkdtempSync(join(tmpdir(), "faultline-timeline-"));
 t.teardown(() => rmSync(root, { recursive: true, force: true }));
