@@ -16,6 +16,8 @@ import {
   type Guest,
   HOSTS,
   otherOf,
+  SERVICES,
+  type Service,
   WAYS,
   type World,
   type WorldHost,
@@ -46,10 +48,7 @@ function perform(world: World, host: WorldHost, effect: HostEffect): void {
       }
       return;
     case "send-service":
-      after(world, world.serviceDelay, () => {
-        if (host.service !== effect.conn) return;
-        tellService(world, { kind: "frame", conn: effect.conn, frame: effect.frame });
-      });
+      toService(world, host, effect);
       return;
     case "commit":
       commit(world, host, effect);
@@ -124,17 +123,35 @@ function sendPeer(
   });
 }
 
-/** The service stores a change in half a millisecond; its store never fails. */
-export function tellService(world: World, event: QuorumEvent): void {
-  for (const effect of world.service.step(event)) {
+function toService(
+  world: World,
+  host: WorldHost,
+  { service: name, conn, frame }: HostEffect & { kind: "send-service" },
+): void {
+  const service = SERVICES.find((it) => it === name);
+  if (service === undefined) return;
+  after(world, delayOf(world, service), () => {
+    if (host.serviceConns[service] !== conn) return;
+    tellService(world, service, { kind: "frame", conn, frame });
+  });
+}
+
+const delayOf = ({ serviceDelays, serviceDelay }: World, service: Service): Milliseconds =>
+  serviceDelays.get(service) ?? serviceDelay;
+
+/** A service stores a change in half a millisecond; its store never fails. */
+export function tellService(world: World, service: Service, event: QuorumEvent): void {
+  for (const effect of world.services[service].step(event)) {
     if (effect.kind === "persist") {
-      after(world, COMMIT_MS, () => tellService(world, { kind: "persisted", token: effect.token }));
+      const { token } = effect;
+      after(world, COMMIT_MS, () => tellService(world, service, { kind: "persisted", token }));
     } else if (effect.kind === "send") {
       const { conn, frame } = effect;
-      after(world, world.serviceDelay, () => {
-        const host = HOSTS.map((name) => world.hosts[name]).find((it) => it.service === conn);
-        if (host !== undefined)
-          tell(world, host, { kind: "service-frame", service: "q1", conn, frame });
+      after(world, delayOf(world, service), () => {
+        const host = HOSTS.map((name) => world.hosts[name]).find(
+          (it) => it.serviceConns[service] === conn,
+        );
+        if (host !== undefined) tell(world, host, { kind: "service-frame", service, conn, frame });
       });
     }
   }

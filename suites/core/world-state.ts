@@ -14,6 +14,9 @@ export type Host = "a" | "b";
 export type Way = "alink0" | "alink1" | "mgmt";
 
 export const WAYS: readonly Way[] = ["alink0", "alink1", "mgmt"];
+export type Service = "q1" | "q2";
+/** Preferred one first. */
+export const SERVICES: readonly Service[] = ["q1", "q2"];
 export const HOSTS: readonly Host[] = ["a", "b"];
 export const BLOCKS = 1_024;
 const VOLUMES = [{ id: 0, blocks: BLOCKS }];
@@ -49,7 +52,8 @@ export interface WorldHost {
   disk: Disk;
   diskFreeAt: Instant;
   guest: Guest | null;
-  service: number | null;
+  /** Connection to each service; null while there is none. */
+  readonly serviceConns: Record<Service, number | null>;
   switchConn: number;
   /** Boot to which a switch has told its route. */
   routed: RandomId | null;
@@ -69,13 +73,16 @@ export interface World {
   drawn: number;
   readonly hosts: Readonly<Record<Host, WorldHost>>;
   readonly ways: Readonly<Record<Way, Ends>>;
-  readonly service: QuorumService;
-  isServiceUp: boolean;
+  readonly services: Readonly<Record<Service, QuorumService>>;
+  /** Services that can be reached; q2 only once it was mended. */
+  readonly servicesUp: Set<Service>;
   readonly notes: { readonly time: Instant; readonly host: Host; readonly note: HostNote }[];
   readonly saved: { readonly host: Host; readonly blocks: readonly BlockRuns[] }[];
   /** One way, for a frame sent now. */
   delay: (way: Way, from: Host) => Milliseconds;
   serviceDelay: Milliseconds;
+  /** Of one service, in place of that. */
+  readonly serviceDelays: Map<Service, Milliseconds>;
   /** How long a host's disk takes for a commit. */
   commitTime: (host: Host) => Milliseconds;
   /** Block of a guest's write after an input, by the write's number. */
@@ -98,24 +105,24 @@ export function createWorld(timing: Timing = timingFor({ peer: 0, quorum: 0 })):
     drawn: 0,
     hosts: { a: worldHost("a", timing), b: worldHost("b", timing) },
     ways: { alink0: ends(), alink1: ends(), mgmt: ends() },
-    service: createQuorumService({
-      cluster: "c",
-      service: "q1",
-      instance: idOf(0),
-      records: [],
-      confirmAfterRestart: false,
-    }),
-    isServiceUp: true,
+    services: { q1: serviceOf("q1"), q2: serviceOf("q2") },
+    servicesUp: new Set(["q1"]),
     notes: [],
     saved: [],
     delay: () => LAN_MS,
     serviceDelay: LAN_MS,
+    serviceDelays: new Map(),
     commitTime: () => COMMIT_MS,
     lbaOf: (number) => number % INPUT_BLOCKS,
     onSend: (frame) => frame,
     onMachineReady: () => undefined,
     afterEach: () => undefined,
   };
+}
+
+function serviceOf(service: Service): QuorumService {
+  const config = { cluster: "c", service, records: [], confirmAfterRestart: false };
+  return createQuorumService({ ...config, instance: idOf(service === "q1" ? 0 : -1) });
 }
 
 export function blankDisk(): Disk {
@@ -139,7 +146,7 @@ function worldHost(name: Host, timing: Timing): WorldHost {
     disk: blankDisk(),
     diskFreeAt: 0,
     guest: null,
-    service: null,
+    serviceConns: { q1: null, q2: null },
     switchConn: 0,
     routed: null,
   };
@@ -156,7 +163,7 @@ export function coreOf(host: Host, timing: Timing): HostCore {
       const role = id === "mgmt" ? "mgmt" : "alink";
       return { id, role, dials: (role === "alink") === (host === "a") };
     }),
-    services: ["q1"],
+    services: SERVICES,
     switches: ["s1"],
     preferred: "a",
     protect: host === "a",

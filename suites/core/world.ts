@@ -1,5 +1,5 @@
 /**
- * A small world for schedules told by hand: two host cores, `a` and `b`, and one quorum service on one virtual clock. Nothing is drawn: equal
+ * A small world for schedules told by hand: two host cores, `a` and `b`, and two quorum services on one virtual clock. Nothing is drawn: equal
  * calls give equal runs.
  *
  * It models
@@ -7,7 +7,7 @@
  *   receiver's end of that connection is open. Frames of one connection keep their order; `delay` and `onSend` slow, change and lose them;
  * - disks whose commits end in order and are durable only then. A killed host loses the commits under way; a disk may die or be replaced;
  * - a guest that writes one block, flushes once and sends one byte for each input, and one block at its boot;
- * - a service that stores each change before it answers, and can be cut off from both hosts.
+ * - services that store each change before they answer, and can be cut off from both hosts; the second one is out of reach until a schedule mends it.
  *
  * It leaves out codecs, sectors and torn writes, clocks that differ, late ticks, redials (a way comes back when the schedule says so), switches
  * and clients beyond a byte now and then. harness/sim has those, with chance.
@@ -23,6 +23,8 @@ import {
   HOSTS,
   type Host,
   otherOf,
+  SERVICES,
+  type Service,
   WAYS,
   type Way,
   type World,
@@ -50,7 +52,7 @@ export function boot(world: World, name: Host): void {
     after(world, world.timing.tick, tick);
   };
   after(world, world.timing.tick, tick);
-  connectService(world, host);
+  for (const service of SERVICES) connectService(world, host, service);
   world.drawn += 1;
   host.switchConn = world.drawn;
   tell(world, world.hosts[name], { kind: "switch-up", switch: "s1", conn: host.switchConn });
@@ -61,8 +63,11 @@ export function kill(world: World, name: Host): void {
   const host = world.hosts[name];
   host.isAlive = false;
   for (const way of WAYS) world.ways[way][name] = null;
-  if (host.service !== null) tellService(world, { kind: "closed", conn: host.service });
-  host.service = null;
+  for (const service of SERVICES) {
+    const conn = host.serviceConns[service];
+    host.serviceConns[service] = null;
+    if (conn !== null) tellService(world, service, { kind: "closed", conn });
+  }
 }
 
 /** Kills a host, lets its peer see that, and starts it again. Its ways stay closed. */
@@ -95,30 +100,30 @@ export function close(world: World, way: Way, host?: Host): void {
   }
 }
 
-export function cutService(world: World): void {
-  world.isServiceUp = false;
+export function cutService(world: World, service: Service = "q1"): void {
+  world.servicesUp.delete(service);
   for (const name of HOSTS) {
     const host = world.hosts[name];
-    const conn = host.service;
-    host.service = null;
+    const conn = host.serviceConns[service];
+    host.serviceConns[service] = null;
     if (conn === null) continue;
-    tellService(world, { kind: "closed", conn });
-    tell(world, world.hosts[name], { kind: "service-down", service: "q1", conn });
+    tellService(world, service, { kind: "closed", conn });
+    tell(world, world.hosts[name], { kind: "service-down", service, conn });
   }
 }
 
-export function mendService(world: World): void {
-  world.isServiceUp = true;
-  for (const name of HOSTS) connectService(world, world.hosts[name]);
+export function mendService(world: World, service: Service = "q1"): void {
+  world.servicesUp.add(service);
+  for (const name of HOSTS) connectService(world, world.hosts[name], service);
 }
 
-function connectService(world: World, host: WorldHost): void {
-  if (!world.isServiceUp || !host.isAlive) return;
+function connectService(world: World, host: WorldHost, service: Service): void {
+  if (!world.servicesUp.has(service) || !host.isAlive) return;
   world.drawn += 1;
   const conn = world.drawn;
-  host.service = conn;
-  tellService(world, { kind: "connected", conn, host: host.name, vm: "vm1" });
-  tell(world, host, { kind: "service-up", service: "q1", conn });
+  host.serviceConns[service] = conn;
+  tellService(world, service, { kind: "connected", conn, host: host.name, vm: "vm1" });
+  tell(world, host, { kind: "service-up", service, conn });
 }
 
 /** A client's byte for the VM, wherever it runs; lost when it runs nowhere. */

@@ -1,6 +1,6 @@
 /** What an operator asks of one host. Each command is answered by a note; none waits. */
 import { markIntentsDirty } from "../mirror/dirty.ts";
-import { nextGeneration } from "../pair/claims.ts";
+import { cancelClaim, nextGeneration } from "../pair/claims.ts";
 import { closeSession } from "../pair/close.ts";
 import { NOT_ARMABLE } from "../pair/handover.ts";
 import { succeed } from "../pair/page.ts";
@@ -97,6 +97,7 @@ function resolve(host: HostState, keep: string, damaged: boolean): string | null
       ? "this copy can only be booted by force"
       : "this host is not alone: there is nothing to resolve";
   }
+  host.mustTellDiscard = false;
   if (keep === config.peer) {
     stopVm(host, "an operator chose the peer's copy");
     discardOwn(host);
@@ -104,17 +105,19 @@ function resolve(host: HostState, keep: string, damaged: boolean): string | null
   }
   if (page.hold?.kind === "split-brain" || page.hold?.kind === "discard")
     persistPage(host, { ...host.pageNext, hold: null }, { kind: "kept" });
+  host.mustTellDiscard = true;
   if (session.kind === "open" && session.verdict.kind === "split-brain")
     sendStream(host, session, { kind: "discard" });
-  else {
-    host.mustTellDiscard = true;
-    closeSession(host, "an operator chose this copy");
-  }
+  else closeSession(host, "an operator chose this copy");
   return null;
 }
 
 /** 5.3. Every service in reach is told, so that the peer is refused. */
 function force(host: HostState, command: OperatorCommand & { op: "force-boot" }): void {
+  // What is under way was said by a host that was not alone: a grant would be one too many, and a session would open on views that are true no more (P8).
+  cancelClaim(host, "an operator forces this copy");
+  closeSession(host, "an operator forces this copy");
+  host.barred = null;
   const { pageNext } = host;
   const isDamaged = pageNext.copy === "inconsistent";
   const gen = nextGeneration(host, isDamaged ? "damaged" : "forced", drawId(host));

@@ -44,7 +44,13 @@ export interface PendingStep {
   readonly kind: "pair" | "register" | "cede";
   readonly gen: Generation;
   readonly deadline: Instant;
-  /** `register`: number of the request on its connection. */
+  /** `register`: the request, by its number on its connection. */
+  readonly asked: AskedOf | null;
+}
+
+export interface AskedOf {
+  readonly service: ServiceId;
+  readonly conn: number;
   readonly request: number;
 }
 
@@ -122,6 +128,8 @@ export interface SourceResync {
   queue: BlockKey[];
   /** Blocks being read, or sent and not answered. Touched: written meanwhile. */
   readonly copying: Map<BlockKey, { isTouched: boolean }>;
+  /** Dirty blocks that cannot be read: only a new write of the guest makes them whole. */
+  readonly rotten: Set<BlockKey>;
 }
 
 /** `stopping`: writes of an older session are on their way to the disk. `merging`: the page `inconsistent` is. */
@@ -348,7 +356,7 @@ export interface HostState {
   handover: HandoverState | null;
   /** An operator wants this host out of the pair. */
   isDraining: boolean;
-  /** An operator's resolution that waits for a session to tell the peer. */
+  /** An operator chose this copy: the peer is told in every split brain, until it gives up its own. */
   mustTellDiscard: boolean;
   /** Since when both see the preferred service while another one arbitrates; null: they do not. */
   preferredSeenSince: Instant | null;

@@ -6,6 +6,7 @@ import type { GuestWrite, MachineResult } from "../machine/entry.ts";
 import { closeSession } from "../pair/close.ts";
 import type { HelloView, PeerBody } from "../pair/frames.ts";
 import { sendStream } from "../pair/send.ts";
+import { touch } from "../resync/source.ts";
 import { settle } from "./complete.ts";
 import { isAlone, isDirty } from "./dirty.ts";
 import { clearIdleIntents } from "./intents.ts";
@@ -40,8 +41,7 @@ function isMirrored(host: HostState, session: OpenSession | null, write: GuestWr
   const resync = session?.resync;
   if (resync?.side !== "source") return false;
   if (isDirty(host, write.volume, write.lba)) {
-    const copy = resync.copying.get(blockKey(write.volume, write.lba));
-    if (copy !== undefined) copy.isTouched = true;
+    touch(resync, blockKey(write.volume, write.lba));
     return false;
   }
   host.mirror.writer.mirrored.add(write.number);

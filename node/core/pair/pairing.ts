@@ -32,7 +32,7 @@ export function pairIfDue(host: HostState): void {
     kind: "pair",
     gen,
     deadline: host.now + host.config.timing.stepTimeout,
-    request: 0,
+    asked: null,
   };
   const past = [parent, ...history].slice(0, HISTORY_MAX);
   sendStream(host, session, { kind: "pair", gen, parent, history: past, vmBoot });

@@ -223,7 +223,10 @@ function besideSole(low: HelloView, high: HelloView): Verdict | null {
     other.page.right === "ceded" &&
     other.page.copy === "in-sync" &&
     sameGeneration(other.page.parent, sole.page.gen);
-  const mayFollow = other.page.right === "ceded" || other.page.right === "open";
+  const mayFollow =
+    other.page.right === "ceded" ||
+    other.page.right === "open" ||
+    (other.page.right === "elected" && isForced(sole.page.gen));
   if (mayFollow && isDeltaValid(sole, other)) {
     return { kind: "resync", row: isHalfPaired ? "D15" : "D7", source, isFull: false };
   }
@@ -237,6 +240,11 @@ function besideSole(low: HelloView, high: HelloView): Verdict | null {
     return refusal("D9", "old-image", why, { quarantine: [source], keep: "behind", survivor });
   }
   return refusal("D10", "unrelated", "the copies have nothing in common");
+}
+
+/** A copy was booted past an elected peer (5.3), which was not alone, and completed nothing without this copy. */
+function isForced(gen: Generation | null): boolean {
+  return gen?.kind === "forced" || gen?.kind === "damaged";
 }
 
 /** P18: the blocks that differ lie in the sole one's dirty map and both intent logs. */

@@ -10,7 +10,7 @@ import { cancelClaim } from "./claims.ts";
 import { closeSession } from "./close.ts";
 import type { HelloView, PathId, PeerBody, PeerFrame } from "./frames.ts";
 import { heard, pathOf } from "./paths.ts";
-import { reconnect } from "./reconnect.ts";
+import { reconnect, type Verdict } from "./reconnect.ts";
 import { isLower, sendLoose, sendStream } from "./send.ts";
 import { seenServices } from "./services.ts";
 import { enterVerdict } from "./verdicts.ts";
@@ -190,9 +190,17 @@ function openSession(
     verdict: verdict.row,
     why: verdict.kind === "refuse" ? verdict.why : verdict.kind,
   });
-  // What a refused peer says of itself is not remembered: the memory is what tells an old image (D4).
-  if (verdict.kind !== "refuse") rememberPeer(host, hello.view);
+  if (isBelieved(verdict)) rememberPeer(host, hello.view);
   return session;
+}
+
+/**
+ * What a refused peer says of itself is not remembered: the memory is what tells an old image (D4). Nor what one says whose copy differs after a restart: a
+ * session that dies before this host is alone must find it restarted again.
+ */
+function isBelieved(verdict: Verdict): boolean {
+  if (verdict.kind === "refuse") return false;
+  return verdict.kind !== "par" || verdict.equalise === null;
 }
 
 function rememberPeer(host: HostState, view: HelloView): void {

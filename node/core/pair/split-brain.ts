@@ -17,14 +17,24 @@ export function meetSplitBrain(host: HostState, session: OpenSession): void {
     code: "split-brain",
     detail: "both hosts went on alone: nothing is copied until an operator says whose copy stays",
   });
-  if (host.mustTellDiscard) {
-    host.mustTellDiscard = false;
-    sendStream(host, session, { kind: "discard" });
-    return;
-  }
-  if (host.page.hold?.kind === "split-brain") return;
+  if (host.mustTellDiscard) sendStream(host, session, { kind: "discard" });
+  else holdBack(host);
+}
+
+function holdBack(host: HostState): void {
+  if (host.pageNext.hold?.kind === "split-brain") return;
   const hold = { kind: "split-brain", wallMs: null } as const;
   persistPage(host, { ...host.pageNext, hold }, { kind: "nothing" });
+}
+
+/** The word was for the split brain there was: a later one is another matter. */
+export function forgetWord(host: HostState, { verdict }: OpenSession): void {
+  if (!host.mustTellDiscard || verdict.kind === "split-brain") return;
+  host.mustTellDiscard = false;
+  if (verdict.kind === "discard") return;
+  mark(host, "nothing-to-resolve");
+  const why = "the peer is not alone";
+  note(host, { what: "operator", op: "resolve", state: "refused", why });
 }
 
 /** The operator chose the peer's copy. The word is durable before anything follows from it. */
@@ -36,6 +46,18 @@ export function discardOwn(host: HostState): void {
 export function takeDiscard(host: HostState, session: OpenSession): void {
   if (session.verdict.kind !== "split-brain") {
     mark(host, "discard-ignored");
+    return;
+  }
+  if (host.mustTellDiscard) {
+    // Both words stand until one of them is taken back.
+    mark(host, "words-contradict");
+    note(host, {
+      what: "alert",
+      code: "split-brain",
+      detail:
+        "both copies were told to stay: nothing is copied until an operator says which one does",
+    });
+    holdBack(host);
     return;
   }
   discardOwn(host);

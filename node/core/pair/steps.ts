@@ -11,7 +11,7 @@ import {
   persistPage,
   rightOf,
 } from "../host/context.ts";
-import type { HostState, OpenSession, ServiceState } from "../host/state.ts";
+import type { HostState, OpenSession, PendingStep, ServiceState } from "../host/state.ts";
 import { type HostId, type RandomId, sameGeneration } from "../identity.ts";
 import type { QuorumAnswer } from "../quorum/messages.ts";
 import { nextGeneration } from "./claims.ts";
@@ -45,12 +45,12 @@ export function armIfDue(host: HostState): void {
   if (service === undefined || service.record === null) return;
   const gen = nextGeneration(host, "joint", drawId(host));
   const request = ask(host, service, { kind: "register", gen, counter: service.record.counter });
-  if (request === null) return;
+  if (request === null || service.conn === null) return;
   session.step = {
     kind: "register",
     gen,
     deadline: host.now + host.config.timing.stepTimeout,
-    request,
+    asked: { service: service.id, conn: service.conn, request },
   };
 }
 
@@ -109,7 +109,7 @@ export function answerRegistration(
 ): void {
   const session = parSession(host);
   const step = session?.step ?? null;
-  if (session === null || step?.kind !== "register" || step.request !== request) {
+  if (session === null || step?.kind !== "register" || !isAnswerTo(step, service, request)) {
     mark(host, "registration-answer-late");
     return;
   }
@@ -128,6 +128,11 @@ export function answerRegistration(
     },
     { kind: "say-armed", session: session.id },
   );
+}
+
+/** Each service counts the requests of each connection from 1. */
+function isAnswerTo({ asked }: PendingStep, { id, conn }: ServiceState, request: number): boolean {
+  return asked?.service === id && asked.conn === conn && asked.request === request;
 }
 
 /** Repeated on D14 with the same generations. */
@@ -170,7 +175,7 @@ export function disarmIfDue(host: HostState): void {
     kind: "cede",
     gen,
     deadline: host.now + host.config.timing.stepTimeout,
-    request: 0,
+    asked: null,
   };
   mark(host, `disarm-${why}`);
   sendStream(host, session, { kind: "cede", gen });

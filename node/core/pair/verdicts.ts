@@ -11,7 +11,7 @@ import { followBoot } from "./lease.ts";
 import { succeed } from "./page.ts";
 import { protect } from "./pairing.ts";
 import type { AtPar, Refusal, Verdict } from "./reconnect.ts";
-import { meetSplitBrain } from "./split-brain.ts";
+import { forgetWord, meetSplitBrain } from "./split-brain.ts";
 import { sendArmed } from "./steps.ts";
 
 export function enterVerdict(
@@ -24,6 +24,7 @@ export function enterVerdict(
   mark(host, `reconnect-${verdict.row}`);
   // What the hosts see now counts, not what an earlier session made of it. An old image stays known by its quarantine.
   if (host.barred?.by === "verdict") host.barred = null;
+  forgetWord(host, session);
   switch (verdict.kind) {
     case "refuse":
       refuse(host, verdict);
@@ -58,9 +59,10 @@ function refuse(host: HostState, verdict: Refusal): void {
   note(host, { what: "alert", code: verdict.code, detail: `${verdict.row}: ${verdict.why}` });
   if (verdict.quarantine.includes(self)) {
     stopVm(host, "this disk is an old image or a clone");
+    // Taken amid a resync it would name a source whose map has long forgotten what this copy lacks.
     persistPage(
       host,
-      { ...host.pageNext, right: "none", copy: verdict.keep },
+      { ...host.pageNext, right: "none", copy: verdict.keep, resyncFrom: null },
       { kind: "quarantined" },
     );
     return;

@@ -49,6 +49,7 @@ export function beginSource(
     saidTenth: 0,
     queue: [],
     copying: new Map(),
+    rotten: new Set(),
   };
   if (!by.isFull) suspectSilent(host, by.mine, by.peer);
 }
@@ -240,11 +241,31 @@ export function sendCopies(
     mark(host, "bad-block-at-source");
     const detail = `${volume}/${rotten.lba} does not match its checksum: the target cannot become current`;
     note(host, { what: "alert", code: "bad-block", detail });
+    setAside(session, bad);
   }
   const blocks = read.blocks
     .filter(({ isBad }) => !isBad)
     .map(({ lba, sum, data }) => ({ lba, sum, data }));
   if (blocks.length > 0) sendStream(host, session, { kind: "copy", volume, blocks });
+}
+
+/** What was written over a block while it was read is whole. */
+function setAside({ resync }: OpenSession, bad: readonly ReadBlock[]): void {
+  if (resync?.side !== "source") return;
+  for (const { volume, lba } of bad) {
+    const key = blockKey(volume, lba);
+    const isWritten = resync.copying.get(key)?.isTouched === true;
+    resync.copying.delete(key);
+    if (isWritten) resync.queue.push(key);
+    else resync.rotten.add(key);
+  }
+}
+
+/** The guest writes to a dirty block: what is copied of it, or could not be read, is to be read anew. */
+export function touch(resync: SourceResync, key: BlockKey): void {
+  const copy = resync.copying.get(key);
+  if (copy !== undefined) copy.isTouched = true;
+  if (resync.rotten.delete(key)) resync.queue.push(key);
 }
 
 /** P22: the bit of a block goes when the block is durable at the target and was not touched since it was read. */
