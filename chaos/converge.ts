@@ -20,11 +20,16 @@ export function isRedundant(views: readonly HostView[], topology: Topology): boo
   );
 }
 
-/** Both hosts redundant and the VM served, without an arbiter: one host may go on by itself, the other one never. */
+/**
+ * Both hosts redundant and the VM served, without an arbiter: by its disk one host may go on by itself, and the other one never. What they say
+ * of their state comes earlier than their pages.
+ */
 export function isPreElected(views: readonly HostView[]): boolean {
+  const rights = views.map(({ right }) => right);
   return (
     views.every(({ alive, derived }) => alive && derived === "pre-elected") &&
-    views.length >= 2 &&
+    rights.includes("elected") &&
+    rights.includes("ceded") &&
     isServed(views)
   );
 }
