@@ -26,7 +26,8 @@ const REPLIES: readonly (readonly [readonly string[], string])[] = [
   [["gEt", "k"], "$1\r\nv\r\n"],
   [["SET", "k", "\x00\xff\r\n$1\r\n"], "+OK\r\n"],
   [["GET", "k"], "$8\r\n\x00\xff\r\n$1\r\n\r\n"],
-  [["SET", "k", "v", "NX"], "-ERR syntax error\r\n"],
+  [["SET", "k", "v", "NX"], "$-1\r\n"],
+  [["SET", "k", "v", "NY"], "-ERR syntax error\r\n"],
   [["SET", "k"], "-ERR wrong number of arguments for 'set' command\r\n"],
   [["GeT"], "-ERR wrong number of arguments for 'get' command\r\n"],
   [["SET", "", "empty key"], "+OK\r\n"],
@@ -174,9 +175,9 @@ await t.test("what breaks the protocol is named, and its session closed after it
     ["*1\r\n:1\r\n", /^-ERR Protocol error: expected '\$', got ':'\r\n$/],
     ["*1\r\n$-1\r\n", /^-ERR Protocol error: invalid bulk length\r\n$/],
     ["*1\r\n$1x\r\n", /^-ERR Protocol error: invalid bulk length\r\n$/],
-    [`*1\r\n$${1 << 17}\r\n`, /^-ERR Protocol error: /],
-    ["x".repeat(1 << 16), /^-ERR Protocol error: /],
-    [command("SET", "k", "x".repeat(1 << 16)), /^-ERR Protocol error: /],
+    [`*1\r\n$${2 ** 29 + 1}\r\n`, /^-ERR Protocol error: invalid bulk length\r\n$/],
+    [`*2\r\n$${1 << 17}\r\n${"x".repeat(1 << 17)}\r\n:`, /^-ERR Protocol error: expected '\$'/],
+    ["x".repeat(1 << 16), /^-ERR Protocol error: too big inline request\r\n$/],
   ];
   for (const [text, reply] of breaks) {
     for (const size of [text.length, 1000]) {
@@ -191,6 +192,36 @@ await t.test("what breaks the protocol is named, and its session closed after it
       t.equal(rig.ask(2, "PING\r\n"), "+PONG\r\n", "other sessions live");
     }
   }
+});
+
+await t.test("a command that is too long is answered, and its session goes on", async (t) => {
+  const long = (bytes: number): string => "x".repeat(bytes);
+  const many = Array.from({ length: 9000 }, () => "e");
+  const cases: readonly (readonly [string, RegExp])[] = [
+    [command("SET", "k", long(1 << 16)), /^-ERR value is longer than 32768 bytes\r\n$/],
+    [command("SET", "k", long(1_000_000)), /^-ERR value is longer than 32768 bytes\r\n$/],
+    [command(long(70_000), "k", long(70_000), ""), /^-ERR value is longer than 32768 bytes\r\n$/],
+    [command("MSET", "a", long(30_000), "b", long(30_000), "c", long(9_000)), /^-ERR command is/],
+    [command("MSET", ...Array.from({ length: 8000 }, () => "abcdef")), /^-ERR command is longer/],
+    [command("RPUSH", "l", ...many), /^-ERR command has more than 8192 arguments\r\n$/],
+  ];
+  for (const [text, reply] of cases) {
+    for (const size of [text.length, 1000, 4096 + 7]) {
+      const rig = startWithClient();
+      const stream = `PING\r\n${text}${command("SET", "after", "1")}GET after\r\n`;
+      let found = "";
+      for (let at = 0; at < stream.length; at += size) {
+        found += rig.ask(1, stream.slice(at, at + size));
+      }
+      const [, middle = ""] = /^\+PONG\r\n(.*)\+OK\r\n\$1\r\n1\r\n$/s.exec(found) ?? [];
+      t.match(middle, reply, `${text.slice(0, 20)} in pieces of ${size}`);
+      t.equal(rig.ask(1, command("EXISTS", "k", "a", "l", "abcdef")), ":0\r\n", "nothing changed");
+    }
+  }
+  const rig = startWithClient();
+  const [big] = cases[1] ?? [""];
+  const text = `MULTI\r\nSET a 1\r\n${big}EXEC\r\nEXISTS a\r\n`;
+  t.match(rig.ask(1, text), /-EXECABORT [^\n]*\r\n:0\r\n$/, "its transaction is none");
 });
 
 await t.test("keys to 512 bytes and values to 32 KiB are kept, longer ones refused", async (t) => {

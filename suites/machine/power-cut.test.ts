@@ -4,163 +4,216 @@
  * look for the point in the order of commands at which a model is in the state that was found. Several boots in a row, seeded.
  */
 import t from "tap";
-import type { BootBlock, GuestWrite } from "../../node/core/machine/entry.ts";
-import { BLOCK_SIZE, SECTOR_SIZE } from "../../node/core/units.ts";
+import type { BootBlock } from "../../node/core/machine/entry.ts";
+import { BLOCK_SIZE } from "../../node/core/units.ts";
+import { chanceFrom, type Played, play, type Store, seen, survivors } from "./lives.ts";
 import { command, type Rig, startRig, volumeAfter } from "./rig.ts";
 
-type Chance = (below: number) => number;
-type Store = ReadonlyMap<string, string | readonly string[]>;
-
-const TEXTS = ["t0", "t1", "t2", "t3"];
-const COUNTERS = ["n0", "n1"];
-const LISTS = ["l0", "l1"];
-const SESSIONS = [1, 2, 3];
-
-/** mulberry32, small and seeded. */
-function chanceFrom(seed: number): Chance {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
+/** What the next boot may show: a state not older than what was acknowledged. Returns a sentence when it does not. */
+interface Found {
+  readonly why: string | null;
+  /** Which of the states it is. */
+  readonly explained: number;
 }
 
-interface Played {
-  /** Model after each command, the state before the first one at index 0. */
-  readonly states: readonly Store[];
-  /** For each entry: barrier of its replies, and commands up to its end. */
-  readonly replies: readonly { readonly barrier: number; readonly commands: number }[];
+function bootFrom(
+  blocks: readonly BootBlock[],
+  volumeBlocks: number,
+  played: Played,
+  through: number,
+): Found {
+  const released = played.replies.filter(({ barrier }) => barrier <= through);
+  const acknowledged = Math.max(0, ...released.map(({ commands }) => commands));
+  const rig = startRig({ volumeBlocks, seed: 7 }, volumeAfter(blocks, []));
+  const trap = rig.last().trap;
+  if (trap !== null) return { why: trap.why, explained: -1 };
+  rig.open(1);
+  const explained = played.states.lastIndexOf(seen(rig));
+  const why = explained < acknowledged ? `no prefix from ${acknowledged} on fits` : null;
+  return { why, explained };
 }
 
-/** Plays random entries of some commands each, on several sessions, beside the model. */
-function play(rig: Rig, model: Store, chance: Chance): Played {
-  const states: Store[] = [model];
-  const replies: { barrier: number; commands: number }[] = [];
-  for (const session of SESSIONS) rig.open(session);
-  for (let left = 2 + chance(8); left > 0; left -= 1) {
-    const parts = Array.from({ length: 1 + chance(4) }, () => {
-      const words = randomCommand(chance);
-      states.push(after(states.at(-1) ?? model, words));
-      return [SESSIONS[chance(SESSIONS.length)] ?? 1, command(...words)] as const;
-    });
-    const barriers = rig.feed(parts).outputs.map(({ barrier }) => barrier);
-    replies.push({ barrier: Math.max(...barriers), commands: states.length - 1 });
-  }
-  return { states, replies };
-}
-
-function randomCommand(chance: Chance): readonly string[] {
-  const one = (names: readonly string[]): string => names[chance(names.length)] ?? "";
-  const value = (): string => String.fromCharCode(97 + chance(26)).repeat(1 + chance(3) ** 7 * 20);
-  switch (chance(6)) {
-    case 0:
-      return ["INCR", one(COUNTERS)];
-    case 1:
-      return ["RPUSH", one(LISTS), value(), value()];
-    case 2:
-      return ["DEL", one(TEXTS), one(LISTS)];
-    case 3:
-      return ["GET", one(TEXTS)];
-    default:
-      return ["SET", one(TEXTS), value()];
-  }
-}
-
-function after(store: Store, [name, key = "", ...rest]: readonly string[]): Store {
-  const next = new Map(store);
-  const old = store.get(key);
-  if (name === "SET") next.set(key, rest[0] ?? "");
-  if (name === "INCR") next.set(key, `${Number(old ?? 0) + 1}`);
-  if (name === "RPUSH") next.set(key, [...(typeof old === "object" ? old : []), ...rest]);
-  if (name === "DEL") for (const gone of [key, ...rest]) next.delete(gone);
-  return next;
-}
-
-/** All that a client can see, as one text. */
-const seen = (rig: Rig): string =>
-  rig.ask(
-    1,
-    [
-      ...[...TEXTS, ...COUNTERS].map((key) => command("GET", key)),
-      ...LISTS.map((key) => command("LRANGE", key, "0", "-1")),
-    ].join(""),
-  );
-
-function expected(store: Store): string {
-  const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`;
-  const texts = [...TEXTS, ...COUNTERS].map((key) => {
-    const value = store.get(key);
-    return typeof value === "string" ? bulk(value) : "$-1\r\n";
-  });
-  const lists = LISTS.map((key) => {
-    const value = store.get(key) ?? [];
-    return typeof value === "string" ? "" : `*${value.length}\r\n${value.map(bulk).join("")}`;
-  });
-  return [...texts, ...lists].join("");
-}
-
-/** What is on the disk after a power failure: epochs through `through` whole, any sectors of the next one, nothing else. */
-function survivors(
-  before: readonly BootBlock[],
-  writes: readonly GuestWrite[],
-  cut: { readonly through: number; readonly keeps: () => boolean },
-): readonly BootBlock[] {
-  const contents = new Map(before.map(({ lba, data }) => [lba, data.slice()]));
-  for (const { epoch, lba, data } of writes) {
-    if (epoch > cut.through + 1) break;
-    const content = contents.get(lba) ?? new Uint8Array(BLOCK_SIZE);
-    contents.set(lba, content);
-    for (let at = 0; at < BLOCK_SIZE; at += SECTOR_SIZE) {
-      const isKept = epoch <= cut.through || cut.keeps();
-      if (isKept) content.set(data.subarray(at, at + SECTOR_SIZE), at);
-    }
-  }
-  return [...contents].map(([lba, data]) => ({ volume: 0, lba, data }));
+interface Life {
+  readonly seed: number;
+  readonly volumeBlocks: number;
+  /** Most entries of one boot. */
+  readonly entries: number;
+  /** Flushed epochs that the disk loses. */
+  readonly forget: number;
 }
 
 /** One life of several boots; returns a sentence when a boot found what no prefix of the commands explains. */
-function liveThrough(seed: number, forget: number): string | null {
+function liveThrough({ seed, volumeBlocks, entries, forget }: Life): string | null {
   const chance = chanceFrom(seed);
   let blocks: readonly BootBlock[] = [];
   let model: Store = new Map();
   for (let boot = 1; boot <= 4; boot += 1) {
-    const rig = startRig({ volumeBlocks: 256, seed: seed * 8 + boot }, blocks);
-    const { states, replies } = play(rig, model, chance);
+    const rig = startRig({ volumeBlocks, seed: seed * 8 + boot }, volumeAfter(blocks, []));
+    const played = play(rig, model, chance, 2 + chance(entries));
+    const name = `seed ${seed}, boot ${boot}`;
+    if (played.errors.length > 0) return `${name}: ${played.errors[0]}`;
     const through = chance(rig.last().flushes + 1);
-    const released = replies.filter(({ barrier }) => barrier <= through);
-    const acknowledged = Math.max(0, ...released.map(({ commands }) => commands));
     const density = chance(3);
     const keeps = (): boolean => chance(2) < density;
     blocks = survivors(blocks, rig.writes, { through: Math.max(0, through - forget), keeps });
-
-    const next = startRig({ volumeBlocks: 256, seed: seed * 8 + 7 }, blocks);
-    next.open(1);
-    const found = seen(next);
-    const explained = states.slice(acknowledged).find((state) => expected(state) === found);
-    if (explained === undefined)
-      return `seed ${seed}, boot ${boot}: no prefix from ${acknowledged} on fits`;
-    model = explained;
+    const { why, explained } = bootFrom(blocks, volumeBlocks, played, through);
+    if (why !== null) return `${name}: ${why}`;
+    model = played.stores[explained] ?? model;
   }
   return null;
 }
 
-await t.test("every released reply is still true after any power failure", async (t) => {
-  const failures = Array.from({ length: 200 }, (_, seed) => liveThrough(seed, 0));
-  t.same(
-    failures.filter((why) => why !== null),
-    [],
-    "every boot finds a prefix of the commands",
+const failures = (count: number, life: Omit<Life, "seed">): readonly string[] =>
+  Array.from({ length: count }, (_, seed) => liveThrough({ ...life, seed })).filter(
+    (why) => why !== null,
   );
+
+/** Logs that are never cut, cut about every 60 KiB and kept in place, and cut rarely but brought back to their beginning. */
+const LIVES = [
+  { volumeBlocks: 256, entries: 8, count: 100 },
+  { volumeBlocks: 64, entries: 160, count: 80 },
+  { volumeBlocks: 400, entries: 900, count: 6 },
+] as const;
+
+await t.test("every released reply is still true after any power failure", async (t) => {
+  for (const { count, ...life } of LIVES) {
+    const name = `every boot from ${life.volumeBlocks} blocks finds a prefix of the commands`;
+    t.same(failures(count, { ...life, forget: 0 }), [], name);
+  }
 });
 
+const ANCHORS = [1, 2];
+
+await t.test(
+  "a power failure at any write of a checkpoint leaves what was acknowledged",
+  async (t) => {
+    const volumeBlocks = 64;
+    for (const seed of [1, 2]) {
+      const chance = chanceFrom(seed);
+      const first = startRig({ volumeBlocks, seed });
+      const before = play(first, new Map(), chance, 150);
+      const blocks = volumeAfter([], first.writes);
+      const rig = startRig({ volumeBlocks, seed: seed + 8 }, volumeAfter(blocks, []));
+      const played = play(rig, before.stores.at(-1) ?? new Map(), chance, 110);
+      const anchors = rig.writes.filter(({ lba }) => ANCHORS.includes(lba));
+      t.ok(anchors.length >= 2, `${anchors.length} checkpoints among ${rig.writes.length} writes`);
+      const wrong = rig.writes.flatMap(({ number, epoch }) => {
+        const density = chance(3);
+        const through = epoch - 1;
+        const cut = { through, last: number, keeps: () => chance(2) < density };
+        const { why } = bootFrom(survivors(blocks, rig.writes, cut), volumeBlocks, played, through);
+        return why === null ? [] : [`seed ${seed}, write ${number}: ${why}`];
+      });
+      t.same(wrong, [], "whatever write was the last one");
+    }
+  },
+);
+
+/** Numbers from `from` on, each to the next of 20 keys, all in one entry, so that checkpoints are completed in the middle of it. */
+const KEYS = 20;
+const numbered = (n: number): string => `${n}`.padEnd(2000, "v");
+const burst = (from: number, count: number): string =>
+  Array.from({ length: count }, (_, n) =>
+    command("SET", `k${(from + n) % KEYS}`, numbered(from + n)),
+  ).join("");
+
+/** The last number that a boot finds; null when the others are not those before it. */
+function lastNumber(rig: Rig): number | null {
+  const keys = Array.from({ length: KEYS }, (_, n) => `k${n}`);
+  const reply = rig.ask(1, command("MGET", ...keys));
+  const found = [...reply.matchAll(/^(\d+)v+\r$/gm)].map(([, digits]) => Number(digits));
+  const last = Math.max(-1, ...found);
+  const expected = keys.map((_, n) => last - ((last - n + KEYS) % KEYS)).filter((n) => n >= 0);
+  return found.join() === expected.join() ? last : null;
+}
+
+await t.test(
+  "power failures in a row, each amid a checkpoint that has to be, lose nothing",
+  async (t) => {
+    const volumeBlocks = 64;
+    const wrong: string[] = [];
+    let most = 0;
+    for (let seed = 1; seed <= 12; seed += 1) {
+      const chance = chanceFrom(seed);
+      let blocks: readonly BootBlock[] = [];
+      let last = -1;
+      for (let boot = 1; boot <= 12; boot += 1) {
+        const rig = startRig({ volumeBlocks, seed: seed * 16 + boot }, volumeAfter(blocks, []));
+        rig.open(1);
+        const found = rig.last().trap === null ? lastNumber(rig) : null;
+        if (found === null || found < last) {
+          wrong.push(`seed ${seed}, boot ${boot}: ${found} after ${last}, ${rig.last().trap?.why}`);
+          break;
+        }
+        rig.ask(1, burst(found + 1, 150));
+        most = Math.max(most, rig.last().flushes);
+        const { number = 1, epoch = 1 } = rig.writes[chance(rig.writes.length)] ?? {};
+        const density = chance(3);
+        const cut = { through: epoch - 1, last: number, keeps: () => chance(2) < density };
+        blocks = survivors(blocks, rig.writes, cut);
+        last = found;
+      }
+    }
+    t.same(wrong, []);
+    t.ok(most > 5, `${most} flushes in an entry`);
+  },
+);
+
+await t.test(
+  "a transaction whose reply is flushed in its middle is still all or nothing",
+  async (t) => {
+    const volumeBlocks = 1024;
+    let blocks: readonly BootBlock[] = [];
+    const boot = (from: readonly BootBlock[], seed: number): Rig => {
+      const rig = startRig({ volumeBlocks, seed }, volumeAfter(from, []));
+      rig.open(1);
+      return rig;
+    };
+    let rig = boot(blocks, 1);
+    // Longer than the reply buffer.
+    rig.ask(1, command("RPUSH", "big", "e".repeat(30_000)).repeat(10));
+    const numbers = (from: Rig): readonly string[] =>
+      ["a", "b"].map((key) => /\n(\d*)x/.exec(from.ask(1, command("GET", key)))?.[1] ?? "none");
+    const wrong: string[] = [];
+    let checkpoints = 0;
+    for (let n = 1; n <= 120; n += 1) {
+      const set = (key: string, bytes: number): string =>
+        command("SET", key, `${n}`.padEnd(bytes, "x"));
+      const range = command("LRANGE", "big", "0", "-1");
+      const before = rig.writes.length;
+      const reply = rig.ask(1, `MULTI\r\n${set("a", 30_000)}${range}${set("b", 100)}EXEC\r\n`);
+      if (!reply.endsWith("+OK\r\n")) wrong.push(`${n}: ${reply.slice(-40)}`);
+      const writes = rig.writes.slice(before);
+      checkpoints += writes.filter(({ lba }) => ANCHORS.includes(lba)).length;
+      for (const { number, epoch } of n % 4 === 0 ? writes : []) {
+        const cut = { through: epoch - 1, last: number, keeps: () => true };
+        const [a, b] = numbers(boot(survivors(blocks, rig.writes, cut), 2));
+        if (a !== b) wrong.push(`transaction ${n}, write ${number}: ${a} and ${b}`);
+      }
+      if (n % 3 > 0) continue;
+      blocks = volumeAfter(blocks, rig.writes);
+      rig = boot(blocks, n);
+      if (numbers(rig).join() !== `${n},${n}`)
+        wrong.push(`boot after ${n}: ${rig.last().trap?.why}`);
+    }
+    t.same(wrong, []);
+    t.ok(checkpoints > 2, `${checkpoints} checkpoints meanwhile`);
+  },
+);
+
 await t.test("a disk that loses flushed writes is found out", async (t) => {
-  const failures = Array.from({ length: 60 }, (_, seed) => liveThrough(seed, 2));
-  t.ok(
-    failures.some((why) => why !== null),
-    "some lost reply shows",
-  );
+  for (const volumeBlocks of [256, 64]) {
+    const found = failures(20, { volumeBlocks, entries: 40, forget: 2 });
+    t.ok(found.length > 0, `some lost reply shows on ${volumeBlocks} blocks`);
+  }
+  const rig = startRig({ volumeBlocks: 64 });
+  play(rig, new Map(), chanceFrom(1), 150);
+  const volume = volumeAfter([], rig.writes);
+  const anchor = rig.writes.filter(({ lba }) => ANCHORS.includes(lba)).at(-1);
+  const first = new DataView(anchor?.data.buffer ?? new ArrayBuffer(64)).getUint32(16, true);
+  const without = volume.filter(({ lba }) => lba !== first);
+  t.equal(without.length, volume.length - 1, "a block of the last checkpoint is gone");
+  t.match(startRig({ volumeBlocks: 64 }, without).last().trap?.why, /the log is damaged/);
 });
 
 await t.test(

@@ -19,6 +19,9 @@ export interface RigOptions {
   readonly seed: number;
 }
 
+/** From one entry to the next. */
+const STEP_MICROS = 10;
+
 export const KV_WASM = new Uint8Array(readFileSync("node/guests/kv.wasm"));
 const factories = new Map<string, MachineFactory>();
 
@@ -43,6 +46,10 @@ export interface Rig {
   open(session: SessionId): void;
   /** Sends bytes on a session; latin1 text. Returns what came back on it, as latin1 text. */
   ask(session: SessionId, text: string): string;
+  /** Lets virtual time pass before the next entry. Unit: microseconds. */
+  wait(micros: number): void;
+  /** Lets time pass, with a tick whenever the guest wants one. */
+  live(micros: number): void;
   /** Bytes for several sessions in one entry. */
   feed(parts: readonly (readonly [SessionId, string])[]): MachineResult;
   sent(result: MachineResult, session: SessionId): string;
@@ -60,17 +67,31 @@ export function startRig(
   const writes: GuestWrite[] = [];
   const receivedThrough = new Map<SessionId, number>();
   let entry = 0;
+  let waited = 0;
   let result: MachineResult | null = null;
 
   function enter(...payloads: readonly EntryPayload[]): MachineResult {
     const entries = payloads.map((payload) => {
       entry += 1;
-      return { ...payload, i: entry, t: entry * 10 };
+      return { ...payload, i: entry, t: timeOf(entry) };
     });
     result = machine.run(entries);
     outputs.push(...result.outputs);
     writes.push(...result.writes);
     return result;
+  }
+
+  function timeOf(number: number): number {
+    return number * STEP_MICROS + waited;
+  }
+
+  function live(micros: number): void {
+    const end = timeOf(entry) + micros;
+    for (let at = result?.timerAt ?? null; at !== null && at < end; at = result?.timerAt ?? null) {
+      waited += Math.max(0, at - timeOf(entry + 1));
+      enter({ kind: "tick" });
+    }
+    waited += Math.max(0, end - timeOf(entry));
   }
 
   function feed(parts: readonly (readonly [SessionId, string])[]): MachineResult {
@@ -98,6 +119,10 @@ export function startRig(
       return result;
     },
     enter,
+    wait(micros) {
+      waited += micros;
+    },
+    live,
     open: (session) => void enter({ kind: "session", session, what: "open" }),
     ask: (session, text) => sent(feed([[session, text]]), session),
     feed,

@@ -13,7 +13,11 @@ export declare function send(session: u32, source: usize, length: u32): void;
 export declare function close(session: u32): void;
 @external("faultline", "reset")
 export declare function reset(session: u32): void;
+@external("faultline", "now")
+export declare function now(): i64;
 @external("faultline", "random")
 export declare function random(target: usize, length: u32): void;
+@external("faultline", "set_timer")
+export declare function set_timer(at: i64): void;
 @external("faultline", "console")
 export declare function consoleLine(source: usize, length: u32): void;

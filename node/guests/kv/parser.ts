@@ -2,15 +2,27 @@
  * Reads one command, an array of RESP or a line of words, out of contiguous bytes. It keeps nothing between calls: a command that
  * is not complete is read again from its beginning when enough has arrived, and the parser says how much that is.
  */
-import { ARGUMENTS_MAX, COMMAND_BYTES_MAX, header, setArgument } from "./layout";
+import { ARGUMENTS_MAX, COMMAND_BYTES_MAX, header, setArgument, VALUE_BYTES_MAX } from "./layout";
 
 /** Results. After COMPLETE the header holds the number of arguments, which may be 0, and the length; after MORE what is wanted. */
 export const COMPLETE: i32 = 0;
 export const MORE: i32 = 1;
-export const BAD_COUNT: i32 = 2;
-export const BAD_LENGTH: i32 = 3;
-export const NO_DOLLAR: i32 = 4;
-export const TOO_BIG: i32 = 5;
+/** The command is longer than may be; the header holds how many of its arguments are still to come, and where they begin. */
+export const TOO_LONG: i32 = 2;
+/** What cannot be read on from. */
+export const BAD_COUNT: i32 = 3;
+export const BAD_LENGTH: i32 = 4;
+export const NO_DOLLAR: i32 = 5;
+export const LONG_LINE: i32 = 6;
+
+/** What is too long. */
+export const LONG_VALUE: u32 = 0;
+export const LONG_COMMAND: u32 = 1;
+export const MANY_ARGUMENTS: u32 = 2;
+
+/** As in Redis: beyond these it is no command any more. */
+const ANY_ARGUMENTS_MAX: i32 = 0x100000;
+export const ANY_VALUE_BYTES_MAX: i32 = 0x20000000;
 
 const CR: u32 = 0x0d;
 const LF: u32 = 0x0a;
@@ -29,21 +41,29 @@ function parseArray(from: usize, end: usize): i32 {
   const countEnd = lineEnd(from + 1, end);
   if (countEnd == 0) return end - from > NUMBER_BYTES_MAX ? BAD_COUNT : more(end - from + 1);
   const count = numberIn(from + 1, countEnd);
-  if (count == NOT_A_NUMBER || count > <i32>ARGUMENTS_MAX) return BAD_COUNT;
+  if (count == NOT_A_NUMBER || count > ANY_ARGUMENTS_MAX) return BAD_COUNT;
   let at = countEnd + 2;
+  if (count > <i32>ARGUMENTS_MAX) return tooLong(at, count, MANY_ARGUMENTS);
   for (let i: i32 = 0; i < count; i++) {
+    if (at - from >= COMMAND_BYTES_MAX) return tooLong(at, count - i, LONG_COMMAND);
     if (at >= end) return more(at - from + 1);
     if (load<u8>(at) != DOLLAR) {
       header().oddByte = load<u8>(at);
       return NO_DOLLAR;
     }
     const lengthEnd = lineEnd(at + 1, end);
-    if (lengthEnd == 0) return end - at > NUMBER_BYTES_MAX ? BAD_LENGTH : more(end - from + 1);
+    if (lengthEnd == 0) {
+      if (end - at > NUMBER_BYTES_MAX) return BAD_LENGTH;
+      if (end - from >= COMMAND_BYTES_MAX) return tooLong(at, count - i, LONG_COMMAND);
+      return more(end - from + 1);
+    }
     const length = numberIn(at + 1, lengthEnd);
-    if (length < 0) return BAD_LENGTH;
+    if (length < 0 || length > ANY_VALUE_BYTES_MAX) return BAD_LENGTH;
     const start = lengthEnd + 2;
+    if (start + length + 2 - from > COMMAND_BYTES_MAX) {
+      return tooLong(at, count - i, <u32>length > VALUE_BYTES_MAX ? LONG_VALUE : LONG_COMMAND);
+    }
     at = start + length + 2;
-    if (at - from > COMMAND_BYTES_MAX) return TOO_BIG;
     if (at > end) return more(at - from);
     setArgument(i, start, length);
   }
@@ -54,13 +74,13 @@ function parseLine(from: usize, end: usize): i32 {
   const last = min(end, from + COMMAND_BYTES_MAX);
   let stop = from;
   while (stop < last && load<u8>(stop) != LF) stop++;
-  if (stop == last) return last - from >= COMMAND_BYTES_MAX ? TOO_BIG : more(end - from + 1);
+  if (stop == last) return last - from >= COMMAND_BYTES_MAX ? LONG_LINE : more(end - from + 1);
   let count: u32 = 0;
   let at = from;
   while (at < stop) {
     while (at < stop && isBlank(at)) at++;
     if (at == stop) break;
-    if (count == ARGUMENTS_MAX) return TOO_BIG;
+    if (count == ARGUMENTS_MAX) return LONG_LINE;
     const word = at;
     while (at < stop && !isBlank(at)) at++;
     setArgument(count, word, <u32>(at - word));
@@ -81,10 +101,17 @@ function complete(count: u32, bytes: usize): i32 {
   return COMPLETE;
 }
 
+@inline
 function more(bytes: usize): i32 {
-  if (bytes > COMMAND_BYTES_MAX) return TOO_BIG;
   header().wantedBytes = <u32>bytes;
   return MORE;
+}
+
+function tooLong(at: usize, left: u32, reason: u32): i32 {
+  header().skipFrom = <u32>at;
+  header().skipArguments = left;
+  header().skipReason = reason;
+  return TOO_LONG;
 }
 
 /** Address of the CR that ends a line; 0 when the line is not whole. */

@@ -1,44 +1,41 @@
 /**
  * What a boot makes of volume 0. A blank one is formatted, but only with the first change, so that a machine that is merely looked
- * at writes nothing. Otherwise the log is replayed up to the first record that does not follow: torn, lost or never written.
+ * at writes nothing. Otherwise the log is replayed from the last checkpoint up to the first record that does not follow: torn, lost or
+ * never written.
  */
 import { block_count, block_read, flush, random } from "./abi";
+import { ANCHOR_LBA, ANCHOR_MAGIC, ANCHOR_WORDS, anchorSum } from "./checkpoint";
 import { finish, mixBytes } from "./hash";
 import {
-  argumentAt,
-  argumentBytes,
-  ARGUMENTS_MAX,
   BLOCK,
   BLOCK_BYTES,
-  COMMAND_BYTES_MAX,
   DIGITS,
   header,
+  INPUT,
   INPUT_BYTES,
   LAYOUT_VERSION,
   MAGIC,
   PENDING,
-  setArgument,
   TAIL,
 } from "./layout";
 import {
-  APPEND,
-  BOOT,
-  DELETE,
+  COMMIT,
+  IN_GROUP,
+  JUMP,
+  logBytes,
   RECORD_HEAD,
-  SET,
   sumOfHead,
   superblockSum,
   SUPERBLOCK_WORDS,
-  wholeWords,
 } from "./log";
-import { append, remove, setText } from "./store";
+import { apply } from "./replay";
 import { fail } from "./text";
 
-const VOLUME_BLOCKS_MIN: u32 = 8;
-/** 16 MiB; a quarter of a volume that is smaller than 64 MiB. */
-const CHECKPOINT_BLOCKS_MAX: u32 = 4096;
+const VOLUME_BLOCKS_MIN: u32 = 32;
+/** Superblock and anchors. */
+const LOG_LBA: u32 = 3;
 const WINDOW: usize = PENDING;
-const WINDOW_BLOCKS: u32 = (COMMAND_BYTES_MAX + INPUT_BYTES) / BLOCK_BYTES;
+const WINDOW_BLOCKS: u32 = <u32>(INPUT + INPUT_BYTES - PENDING) / BLOCK_BYTES;
 /** A record and the beginning of its block fit the window; no command makes a longer one. */
 const BODY_BYTES_MAX: u32 = (WINDOW_BLOCKS - 1) * BLOCK_BYTES - RECORD_HEAD;
 
@@ -52,7 +49,13 @@ export function recover(): void {
     return;
   }
   readSuperblock();
+  const through = readAnchors();
+  header().isReplaying = 1;
   replay();
+  header().isReplaying = 0;
+  const isShort = header().replayPass != 0 && <i32>(header().sequence - through) < 0;
+  if (isShort || header().isGapMissing) fail("the log is damaged");
+  header().cursor = header().heapBase;
   // What was read may not be durable yet. Unflushed, a reply could show a record that the next power failure takes back.
   if (header().sequence > 0) flush();
 }
@@ -64,69 +67,147 @@ function isBlank(): bool {
 }
 
 function planFormat(): void {
-  const blocks = <u32>block_count(0);
   header().needsFormat = 1;
-  header().checkpointStart = 1;
-  header().checkpointBlocks = min(blocks / 4, CHECKPOINT_BLOCKS_MAX);
-  header().logStart = 1 + header().checkpointBlocks;
-  header().logEnd = blocks;
-  header().tailLba = header().logStart;
+  useLog(LOG_LBA, <u32>block_count(0));
+}
+
+/** A checkpoint may take a quarter of the log, and so may the records of one change: then there is always room for both. */
+function useLog(start: u32, end: u32): void {
+  header().logStart = start;
+  header().logEnd = end;
+  header().keepLba = start;
+  header().tailLba = start;
+  header().savedMax = logBytes() >> 2;
 }
 
 function readSuperblock(): void {
   if (load<u32>(BLOCK) != MAGIC) fail("volume 0 holds something else");
   if (load<u32>(BLOCK, 4) != LAYOUT_VERSION) fail("volume 0 has another layout version");
-  header().chain = superblockSum();
-  if (load<u32>(BLOCK, SUPERBLOCK_WORDS * 4) != header().chain) fail("the superblock is damaged");
-  header().checkpointStart = load<u32>(BLOCK, 8);
-  header().checkpointBlocks = load<u32>(BLOCK, 12);
-  header().logStart = load<u32>(BLOCK, 16);
-  header().logEnd = header().logStart + load<u32>(BLOCK, 20);
-  if (header().logEnd > <u32>block_count(0)) fail("the log leaves volume 0");
+  header().superSum = superblockSum();
+  if (load<u32>(BLOCK, SUPERBLOCK_WORDS * 4) != header().superSum) fail("the superblock is damaged");
+  header().chain = header().superSum;
+  const start = load<u32>(BLOCK, 8);
+  const blocks = load<u32>(BLOCK, 12);
+  if (start != LOG_LBA || blocks > <u32>block_count(0) - start) fail("the log leaves volume 0");
+  useLog(start, start + blocks);
 }
 
-/** The window holds blocks `first` to `loaded` - 1 of the log. */
+/** Begins at the last checkpoint that has an anchor; returns the number of the record through which it must be there. */
+function readAnchors(): u32 {
+  let through: u32 = 0;
+  for (let lba = ANCHOR_LBA; lba < LOG_LBA; lba++) {
+    block_read(0, lba, BLOCK);
+    if (load<u32>(BLOCK) != ANCHOR_MAGIC || load<u32>(BLOCK, ANCHOR_WORDS * 4) != anchorSum()) continue;
+    const number = load<u32>(BLOCK, 4);
+    if (number < header().anchors) continue;
+    header().anchors = number;
+    header().replayPass = load<u32>(BLOCK, 8);
+    header().sequence = header().replayPass - 1;
+    header().chain = load<u32>(BLOCK, 12);
+    header().tailLba = load<u32>(BLOCK, 16);
+    header().tailUsed = load<u32>(BLOCK, 20);
+    through = load<u32>(BLOCK, 24);
+  }
+  header().keepLba = header().tailLba;
+  return through;
+}
+
+/** Bytes of the log's area from its beginning on. */
+@inline
+function position(): u32 {
+  return (header().tailLba - header().logStart) * BLOCK_BYTES + header().tailUsed;
+}
+
+/** Records of a transaction are only looked at until the one that ends it is found; then they are read again, and applied. */
 function replay(): void {
-  const start = header().logStart;
-  const size = (header().logEnd - start) * BLOCK_BYTES;
-  let first: u32 = 0;
-  let loaded: u32 = 0;
-  let at: u32 = 0;
-  while (at + RECORD_HEAD <= size) {
-    let needed = RECORD_HEAD;
-    let record: usize = 0;
-    // Twice: for the head, which tells the length, then for the whole record.
-    for (let pass = 0; pass < 2; pass++) {
-      if (at + needed > (first + WINDOW_BLOCKS) * BLOCK_BYTES) {
-        first = at / BLOCK_BYTES;
-        loaded = first;
-      }
-      while (loaded * BLOCK_BYTES < at + needed) {
-        block_read(0, start + loaded, WINDOW + (loaded - first) * BLOCK_BYTES);
-        loaded++;
-      }
-      record = WINDOW + at - first * BLOCK_BYTES;
-      if (pass == 0) {
-        const body = load<u32>(record);
-        if (body > BODY_BYTES_MAX || <u64>at + RECORD_HEAD + body > size) break;
-        needed += body;
-      }
+  const size = logBytes();
+  let at = position();
+  let groupAt: u32 = 0;
+  let groupSequence: u32 = 0;
+  let groupChain: u32 = 0;
+  let inGroup = false;
+  header().windowBlocks = 0;
+  while (true) {
+    const record = recordAt(at);
+    if (record == 0) break;
+    const head = load<u32>(record, RECORD_HEAD);
+    const isMember = (head & IN_GROUP) != 0;
+    if (isMember && !inGroup) {
+      inGroup = true;
+      groupAt = at;
+      groupSequence = header().sequence;
+      groupChain = header().chain;
     }
-    if (!follows(record, size - at)) break;
-    apply(record + RECORD_HEAD);
+    const isEnd = (head & 0xff) == COMMIT;
+    header().replayAt = at;
+    if (!isMember && !isEnd) apply(record + RECORD_HEAD);
     header().sequence++;
     header().chain = load<u32>(record, 4);
-    at += RECORD_HEAD + load<u32>(record);
+    at = after(at, record, size);
+    if (isEnd && inGroup) {
+      applyGroup(groupAt, header().sequence - groupSequence - 1);
+      inGroup = false;
+    }
+  }
+  if (inGroup) {
+    at = groupAt;
+    header().sequence = groupSequence;
+    header().chain = groupChain;
   }
   continueAt(at);
 }
 
-function follows(record: usize, left: u32): bool {
-  const body = load<u32>(record);
-  if (body > BODY_BYTES_MAX || body + RECORD_HEAD > left || (body & 3) != 0) return false;
-  if (load<u32>(record, 8) != header().sequence + 1) return false;
+/** The records were seen to follow one another. */
+function applyGroup(at: u32, records: u32): void {
+  while (records > 0) {
+    const record = windowAt(at, RECORD_HEAD);
+    const bytes = RECORD_HEAD + load<u32>(record);
+    apply(windowAt(at, bytes) + RECORD_HEAD);
+    at = after(at, windowAt(at, bytes), logBytes());
+    records--;
+  }
+}
+
+@inline
+function after(at: u32, record: usize, size: u32): u32 {
+  const end = at + RECORD_HEAD + load<u32>(record);
+  if ((load<u32>(record, RECORD_HEAD) & 0xff) == JUMP) {
+    header().turnLba = header().logStart + (end + BLOCK_BYTES - 1) / BLOCK_BYTES;
+    return 0;
+  }
+  if (end < size) return end;
+  header().turnLba = header().logEnd;
+  return end - size;
+}
+
+/** Address of the record that follows the last one; 0: none does. */
+function recordAt(at: u32): usize {
+  const body = load<u32>(windowAt(at, RECORD_HEAD));
+  if (body < 4 || body > BODY_BYTES_MAX || (body & 3) != 0) return 0;
+  const record = windowAt(at, RECORD_HEAD + body);
+  if (load<u32>(record, 8) != header().sequence + 1) return 0;
   const sum = finish(mixBytes(sumOfHead(body), record + RECORD_HEAD, body), RECORD_HEAD + body);
-  return load<u32>(record, 4) == sum;
+  return load<u32>(record, 4) == sum ? record : 0;
+}
+
+/** Address of bytes of the log, at most a record's, after they were read. The window holds blocks in the order of the ring. */
+function windowAt(at: u32, bytes: u32): usize {
+  const total = header().logEnd - header().logStart;
+  const block = at / BLOCK_BYTES;
+  const needed = ((at % BLOCK_BYTES) + bytes + BLOCK_BYTES - 1) / BLOCK_BYTES;
+  let offset = (block + total - header().windowFirst) % total;
+  if (offset + needed > WINDOW_BLOCKS || offset > header().windowBlocks) {
+    header().windowFirst = block;
+    header().windowBlocks = 0;
+    offset = 0;
+  }
+  while (header().windowBlocks < offset + needed) {
+    const loaded = header().windowBlocks;
+    const lba = header().logStart + ((header().windowFirst + loaded) % total);
+    block_read(0, lba, WINDOW + <usize>loaded * BLOCK_BYTES);
+    header().windowBlocks++;
+  }
+  return WINDOW + <usize>offset * BLOCK_BYTES + (at % BLOCK_BYTES);
 }
 
 /** New records overwrite from here. What stands behind in this block is dropped: nothing after the end is ever read as a record. */
@@ -137,36 +218,4 @@ function continueAt(at: u32): void {
   if (header().tailUsed == 0) return;
   block_read(0, header().tailLba, BLOCK);
   memory.copy(TAIL, BLOCK, header().tailUsed);
-}
-
-/** The same changes in the same order as when they were logged, so what fitted then fits now. */
-function apply(body: usize): void {
-  const head = load<u32>(body);
-  const count = head >> 16;
-  if (count == 0 || count > ARGUMENTS_MAX) fail("a record has no arguments");
-  let at = body + 4;
-  for (let i: u32 = 0; i < count; i++) {
-    const bytes = load<u32>(at);
-    setArgument(i, at + 4, bytes);
-    at += 4 + wholeWords(bytes);
-  }
-  const key = argumentAt(0);
-  const keyBytes = argumentBytes(0);
-  let isApplied = true;
-  switch (head & 0xffff) {
-    case SET:
-      isApplied = setText(key, keyBytes, argumentAt(1), argumentBytes(1));
-      break;
-    case DELETE:
-      for (let i: u32 = 0; i < count; i++) remove(argumentAt(i), argumentBytes(i));
-      break;
-    case APPEND:
-      isApplied = append(key, keyBytes, 1, count);
-      break;
-    case BOOT:
-      break;
-    default:
-      fail("a record of a newer guest");
-  }
-  if (!isApplied) fail("memory is too small for the log");
 }

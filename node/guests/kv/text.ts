@@ -32,6 +32,19 @@ export function writeInteger(value: i64): usize {
   return at;
 }
 
+/** Writes a number as text; returns the address behind it. */
+export function writeDigits(target: usize, value: u32): usize {
+  let end = target + 1;
+  for (let limit: u64 = 10; limit <= value; limit *= 10) end++;
+  let at = end;
+  do {
+    at--;
+    store<u8>(at, <u8>(0x30 + (value % 10)));
+    value /= 10;
+  } while (at > target);
+  return end;
+}
+
 @inline
 export function integerBytes(at: usize): u32 {
   return <u32>(DIGITS + DIGITS_BYTES - at);
@@ -55,4 +68,24 @@ export function readInteger(at: usize, bytes: u32): i64 {
     at++;
   }
   return isNegative ? <i64>(0 - value) : <i64>value;
+}
+
+/** True when the bytes spell a word, given in capitals, in any case. */
+export function isWord(at: usize, bytes: u32, word: string): bool {
+  if (bytes != <u32>word.length) return false;
+  const source = changetype<usize>(word);
+  for (let i: u32 = 0; i < bytes; i++) {
+    if (capital(load<u8>(at + i)) != load<u16>(source + (<usize>i << 1))) return false;
+  }
+  return true;
+}
+
+@inline
+export function capital(letter: u32): u32 {
+  return letter >= 0x61 && letter <= 0x7a ? letter - 0x20 : letter;
+}
+
+@inline
+export function small(letter: u32): u32 {
+  return letter >= 0x41 && letter <= 0x5a ? letter + 0x20 : letter;
 }
