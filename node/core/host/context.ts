@@ -126,3 +126,12 @@ export function parSession(host: HostState): OpenSession | null {
   const { session } = host;
   return session.kind === "open" && session.verdict.kind === "par" ? session : null;
 }
+
+/** The VM runs over the copy of the peer (6). */
+export function isOverPeer({ session, config }: HostState): boolean {
+  return (
+    session.kind === "open" &&
+    session.verdict.kind === "redirect" &&
+    session.verdict.runner === config.host
+  );
+}

@@ -1,15 +1,15 @@
 /** When a write of the runner is complete, and what becomes of writes that the peer never answered. */
-import { commit, mark } from "../host/context.ts";
+import { commit, isOverPeer, mark } from "../host/context.ts";
 import type { HostState } from "../host/state.ts";
 import { addDirtyWrites, isAlone } from "./dirty.ts";
 
 /**
- * Counts what is complete now: durable here (over the peer's copy: there), and answered by the peer if the peer must have it. What it must have is
+ * Counts what is complete now: durable here (over the peer's copy: there; a dead disk completes nothing before its holder is alone), and answered by the peer if the peer must have it. What it must have is
  * `unacked`: everything at par, the mirrored writes of a resync, nothing when this host is alone.
  */
 export function settle(host: HostState): void {
   const { mirror } = host;
-  const here = host.isDiskGood ? mirror.writer.durable : mirror.lastWrite;
+  const here = isOverPeer(host) ? mirror.lastWrite : mirror.writer.durable;
   const [first] = mirror.unacked;
   const completed = Math.min(here, first === undefined ? here : first.number - 1);
   if (completed > mirror.completed) mirror.completed = completed;

@@ -1,5 +1,5 @@
 /** Beats, the lease they give and the promise that stands behind it (P4 to P6). */
-import { copyOf, mark, persistPage, rightOf } from "../host/context.ts";
+import { copyOf, isOverPeer, mark, persistPage, rightOf } from "../host/context.ts";
 import type { HostState, OpenSession, PathState } from "../host/state.ts";
 import { sameBoot, type VmBoot } from "../identity.ts";
 import { isAlone } from "../mirror/dirty.ts";
@@ -129,15 +129,6 @@ function mayBelieve(
 
 export function hasLease(host: HostState, now: number): boolean {
   return host.leaseUntil !== null && now < host.leaseUntil;
-}
-
-/** The VM runs over the copy of the peer (6). */
-function isOverPeer({ session, config }: HostState): boolean {
-  return (
-    session.kind === "open" &&
-    session.verdict.kind === "redirect" &&
-    session.verdict.runner === config.host
-  );
 }
 
 /** P2: this host may take in input of its VM now. */
