@@ -11,6 +11,7 @@ import type {
 } from "../../node/ports/process-file.ts";
 import { HarnessError } from "../errors.ts";
 import type { ClusterSpec } from "../rig/rig.ts";
+import { forkRandom } from "../workload/forked-random.ts";
 import type { AddressPlan, LinkPlan, Members } from "./address-plan.ts";
 
 const SECRET_BYTES = 16;
@@ -94,6 +95,8 @@ export function writeRunFiles(options: RunFilesOptions): RunFiles {
   return { cluster, secret, processFiles, disks };
 }
 
+const SEEDS = 2 ** 30;
+
 type Base = Pick<HostFile, "schema" | "cluster" | "secretFile" | "control" | "logFile">;
 
 function hostFile(
@@ -113,6 +116,7 @@ function hostFile(
     role: "host",
     host: name,
     diskFile,
+    destageSeed: forkRandom(spec.seed, `destage ${name}`).below(SEEDS),
     timing: timingFor({ peer: roundTripMs, quorum: roundTripMs }),
     vms: members.vms.map((vm) => ({
       vm,

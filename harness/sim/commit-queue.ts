@@ -38,6 +38,16 @@ interface BlockRead {
   readonly lbas: readonly Lba[];
 }
 
+/** What a disk's failure to read is told as; anything else that is thrown is a mistake of ours. */
+export function attemptRead<Read>(read: () => Read): Read | { readonly failed: string } {
+  try {
+    return read();
+  } catch (error: unknown) {
+    if (error instanceof Error && "code" in error) return { failed: String(error.code) };
+    throw error;
+  }
+}
+
 export function createCommitQueue({ clock }: World, options: CommitQueueOptions): CommitQueue {
   const { disk, store, draws, isAlive, tell } = options;
   let waiting: { readonly token: number; readonly ops: readonly DiskOp[] }[] = [];
@@ -75,13 +85,20 @@ export function createCommitQueue({ clock }: World, options: CommitQueueOptions)
   }
 
   function readBlocks({ token, volume, lbas }: BlockRead): void {
-    if (isAlive()) tell({ kind: "blocks-read", token, blocks: store.readBlocks(volume, lbas) });
+    if (!isAlive()) return;
+    tellRead(token, () => ({ kind: "blocks-read", token, blocks: store.readBlocks(volume, lbas) }));
   }
 
   function read(token: number): void {
     clock.after(draws.between(READ_US.min, READ_US.max), () => {
-      if (isAlive()) tell({ kind: "volumes-read", token, ...store.readAll() });
+      if (!isAlive()) return;
+      tellRead(token, () => ({ kind: "volumes-read", token, ...store.readAll() }));
     });
+  }
+
+  function tellRead(token: number, read: () => HostInput): void {
+    const event = attemptRead(read);
+    tell("failed" in event ? { kind: "disk-failed", token, code: event.failed } : event);
   }
 
   return {

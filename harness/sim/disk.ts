@@ -1,10 +1,11 @@
 /**
- * A disk in memory behind the port: reads see the cache, a power failure leaves what was flushed and a drawn part of what was not, in
- * sectors of 512 bytes.
+ * A disk in memory behind the port. Reads see the cache. What a power failure leaves is what was flushed, sectors of 512 bytes that were
+ * written back early (the choice is the one of a real host's disk), and of a flush under way a drawn part.
  */
+import { destaged, type SectorRun } from "../../node/core/disk/destage.ts";
 import { invariant } from "../../node/core/invariant.ts";
 import { BLOCK_SIZE, SECTOR_SIZE } from "../../node/core/units.ts";
-import type { RawDisk } from "../../node/ports/disk.ts";
+import type { DiskCall, DiskFault, RawDisk } from "../../node/ports/disk.ts";
 import type { Micros } from "../record/types.ts";
 import type { DiskSource } from "../rig/rig.ts";
 import type { SimClock } from "./clock.ts";
@@ -15,12 +16,18 @@ import type { LandedRange } from "./watch.ts";
 export interface SimDisk extends RawDisk {
   /** Only what a power failure now would surely leave. */
   source(host: string): DiskSource;
-  /** Loses the cache; some of its sectors may have reached the medium. The disk can be used again by the next life of its host. */
+  /** Loses the cache and what failed. The disk can be used again by the next life of its host. */
   powerOff(): void;
   /** Another disk in the place of this one, which has no power: its content, or null: a blank one. */
   replace(by: SparseBytes | null): void;
   /** A copy of what `source` shows. */
   save(): SparseBytes;
+  /** From now on; replaces the fault before. What a stall held back ends as the new one has it. */
+  setFault(fault: DiskFault): void;
+  /** Calls that a fault has made fail or has held back so far, for the proof that it bit. */
+  bitten(): number;
+  /** Flips a bit of what the medium holds at this offset; nobody is told. */
+  rot(offset: number): void;
   /** Writes and flushes not yet durable. */
   isIdle(): boolean;
 }
@@ -29,123 +36,250 @@ export interface DiskOptions {
   readonly clock: SimClock;
   readonly draws: Draws;
   readonly given?: (offset: number, length: number) => void;
-  /** What one flush or one power failure has made durable, in order; of a torn write each of its pieces. */
+  /** What one write back, one flush or one power failure has made durable, in order; of a torn write each of its pieces. */
   readonly landed?: (ranges: readonly LandedRange[]) => void;
   /** Another disk is in its place; all that it holds. */
   readonly replaced?: (ranges: readonly LandedRange[]) => void;
 }
 
 interface Waiting {
-  /** Writes of this life that it covers: all up to this count. */
+  /** Writes that it covers: all up to this count. */
   readonly upTo: number;
   readonly done: (error: string | null) => void;
+}
+
+/** What of a write is in the cache alone. */
+interface Cached extends LandedRange {
+  /** Counts the writes. */
+  readonly write: number;
 }
 
 /** Each disk of a run has its own speed. */
 const FLUSH_US = { baseMin: 100, baseMax: 500, jitter: 300 } as const;
 const SLOW = { perMille: 10, maxUs: 3_000 } as const;
+const SEEDS = 1 << 30;
 
 export function createDisk(options: DiskOptions): SimDisk {
-  const { clock, draws, given: onGiven, landed, replaced } = options;
-  const visible = createBytes();
-  const durable = createBytes();
-  const baseUs = draws.between(FLUSH_US.baseMin, FLUSH_US.baseMax);
-  let cache: LandedRange[] = [];
-  let waiting: Waiting[] = [];
-  let given = 0;
-  let flushed = 0;
-  let isBusy = false;
-  let life = 0;
+  return new Disk(options);
+}
 
-  const latency = (): Micros => baseUs + jitterOf(draws);
+class Disk implements SimDisk {
+  readonly #options: DiskOptions;
+  readonly #seed: number;
+  readonly #baseUs: Micros;
+  readonly #visible = createBytes();
+  readonly #durable = createBytes();
+  #cache: Cached[] = [];
+  #waiting: Waiting[] = [];
+  /** Writes so far, over all lives. */
+  #given = 0;
+  /** Writes that the flush under way makes durable; null: none is. */
+  #flushing: number | null = null;
+  #life = 0;
+  #fault: DiskFault = { kind: "none" };
+  #bitten = 0;
+  /** First failure of this life. */
+  #failure: string | null = null;
+  /** End of the flush that a stall holds back. */
+  #held: (() => void) | null = null;
 
-  const land = (ranges: readonly LandedRange[]): void => {
-    for (const { offset, bytes } of ranges) durable.write(offset, bytes);
-    landed?.(ranges);
-  };
+  constructor(options: DiskOptions) {
+    this.#options = options;
+    const { draws } = options;
+    this.#baseUs = draws.between(FLUSH_US.baseMin, FLUSH_US.baseMax);
+    this.#seed = draws.below(SEEDS);
+  }
 
-  function beginFlush(): void {
-    isBusy = true;
-    const upTo = given;
-    const ownLife = life;
-    clock.after(latency(), () => {
-      if (ownLife !== life) return;
-      const count = upTo - flushed;
-      land(cache.slice(0, count));
-      cache = cache.slice(count);
-      flushed = upTo;
-      isBusy = false;
-      const served = waiting.filter((one) => one.upTo <= upTo);
-      waiting = waiting.filter((one) => one.upTo > upTo);
-      if (waiting.length > 0) beginFlush();
-      for (const one of served) if (ownLife === life) one.done(null);
+  get size(): number {
+    return this.#visible.size;
+  }
+
+  read(offset: number, length: number): Uint8Array {
+    const code = this.#bite("read");
+    if (code !== null) throw Object.assign(new Error(`the disk cannot be read: ${code}`), { code });
+    return this.#visible.read(offset, length);
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    invariant(offset >= 0 && Number.isSafeInteger(offset), "a write begins on the disk");
+    this.#options.given?.(offset, bytes.length);
+    // Small copies come from the pool of buffers; an allocation of its own costs ten times that.
+    const own = bytes.length < BLOCK_SIZE ? Buffer.from(bytes) : bytes.slice();
+    this.#visible.write(offset, own);
+    this.#given += 1;
+    const range: Cached = { offset, bytes: own, write: this.#given };
+    const code = this.#bite("write");
+    if (code !== null) {
+      this.#failure ??= code;
+      this.#cache.push(range);
+      return;
+    }
+    const runs =
+      this.#fault.kind === "stall" ? [] : destaged(this.#seed, this.#given, wholeSectors(range));
+    if (runs.length === 0) this.#cache.push(range);
+    else this.#writeBack(range, runs);
+  }
+
+  flush(done: (error: string | null) => void): void {
+    this.#waiting.push({ upTo: this.#given, done });
+    if (this.#flushing === null) this.#beginFlush();
+  }
+
+  source(host: string): DiskSource {
+    const durable = this.#durable;
+    return {
+      host,
+      size: durable.size,
+      read: (offset, length) => durable.read(offset, length),
+      close: () => undefined,
+    };
+  }
+
+  powerOff(): void {
+    this.#life += 1;
+    const under = this.#flushing ?? 0;
+    const { draws } = this.#options;
+    const flushed = this.#cache.filter(({ write }) => write <= under);
+    if (flushed.length > 0) this.#land(remainsOf(flushed, draws));
+    this.#cache = [];
+    this.#waiting = [];
+    this.#flushing = null;
+    this.#held = null;
+    this.#failure = null;
+    this.#visible.become(this.#durable);
+  }
+
+  replace(by: SparseBytes | null): void {
+    invariant(this.isIdle(), "a disk is exchanged without power");
+    this.#durable.become(by ?? createBytes());
+    this.#visible.become(this.#durable);
+    this.#options.replaced?.(this.#durable.ranges());
+  }
+
+  save(): SparseBytes {
+    const copy = createBytes();
+    copy.become(this.#durable);
+    return copy;
+  }
+
+  setFault(fault: DiskFault): void {
+    this.#fault = fault;
+    if (fault.kind === "stall") return;
+    const held = this.#held;
+    this.#held = null;
+    held?.();
+  }
+
+  bitten(): number {
+    return this.#bitten;
+  }
+
+  rot(offset: number): void {
+    const bit = 1 << this.#options.draws.below(8);
+    const isCached = this.#cache.some(
+      (range) => range.offset <= offset && offset < range.offset + range.bytes.length,
+    );
+    for (const bytes of isCached ? [this.#durable] : [this.#durable, this.#visible]) {
+      const [old = 0] = bytes.read(offset, 1);
+      bytes.write(offset, Uint8Array.of(old ^ bit));
+    }
+  }
+
+  isIdle(): boolean {
+    return this.#cache.length === 0 && this.#waiting.length === 0;
+  }
+
+  /** Code with which this call fails; null: it does not. */
+  #bite(call: DiskCall): string | null {
+    if (this.#fault.kind !== "error" || !this.#fault.on.includes(call)) return null;
+    this.#bitten += 1;
+    return this.#fault.code;
+  }
+
+  /** Some sectors reach the medium now. A cache holds a sector once: what older writes say of these is gone. */
+  #writeBack(range: Cached, runs: readonly SectorRun[]): void {
+    const pieces = runs.map(({ from, count }): Cached => {
+      const at = from * SECTOR_SIZE;
+      const bytes = range.bytes.subarray(at, at + count * SECTOR_SIZE);
+      return { offset: range.offset + at, bytes, write: range.write };
+    });
+    let cache = [...this.#cache, range];
+    for (const piece of pieces) cache = cache.flatMap((older) => without(older, piece));
+    this.#cache = cache;
+    this.#land(pieces);
+  }
+
+  #land(ranges: readonly LandedRange[]): void {
+    for (const { offset, bytes } of ranges) this.#durable.write(offset, bytes);
+    this.#options.landed?.(ranges);
+  }
+
+  #latency(): Micros {
+    const { draws } = this.#options;
+    const jitter = this.#baseUs + draws.below(FLUSH_US.jitter);
+    const span = draws.chance(SLOW.perMille) ? jitter + draws.below(SLOW.maxUs) : jitter;
+    if (this.#fault.kind !== "slow") return span;
+    this.#bitten += 1;
+    return span + Math.round(this.#fault.ms * 1_000);
+  }
+
+  #beginFlush(): void {
+    this.#flushing = this.#given;
+    const life = this.#life;
+    this.#options.clock.after(this.#latency(), () => {
+      if (life === this.#life) this.#endFlush(life);
     });
   }
 
-  return {
-    get size() {
-      return visible.size;
-    },
-    read: (offset, length) => visible.read(offset, length),
-    write(offset, bytes) {
-      invariant(offset >= 0 && Number.isSafeInteger(offset), "a write begins on the disk");
-      onGiven?.(offset, bytes.length);
-      // Small copies come from the pool of buffers; an allocation of its own costs ten times that.
-      const own = bytes.length < BLOCK_SIZE ? Buffer.from(bytes) : bytes.slice();
-      visible.write(offset, own);
-      cache.push({ offset, bytes: own });
-      given += 1;
-    },
-    flush(done) {
-      waiting.push({ upTo: given, done });
-      if (!isBusy) beginFlush();
-    },
-    source: (host) => sourceOf(durable, host),
-    powerOff() {
-      life += 1;
-      land(tornRemains(cache, draws));
-      cache = [];
-      waiting = [];
-      flushed = given;
-      isBusy = false;
-      visible.become(durable);
-    },
-    replace(by) {
-      invariant(cache.length === 0 && waiting.length === 0, "a disk is exchanged without power");
-      durable.become(by ?? createBytes());
-      visible.become(durable);
-      replaced?.(durable.ranges());
-    },
-    save: () => copyOf(durable),
-    isIdle: () => cache.length === 0 && waiting.length === 0,
-  };
+  #endFlush(life: number): void {
+    if (this.#fault.kind === "stall") {
+      this.#bitten += 1;
+      this.#held = () => this.#endFlush(life);
+      return;
+    }
+    const upTo = this.#flushing ?? 0;
+    const code = this.#bite("flush");
+    if (code !== null) this.#failure ??= code;
+    const failure = this.#failure;
+    if (failure === null) {
+      const ranges = this.#cache.filter(({ write }) => write <= upTo);
+      this.#cache = this.#cache.filter(({ write }) => write > upTo);
+      this.#land(ranges);
+    }
+    this.#flushing = null;
+    const served = this.#waiting.filter((one) => one.upTo <= upTo);
+    this.#waiting = this.#waiting.filter((one) => one.upTo > upTo);
+    if (this.#waiting.length > 0) this.#beginFlush();
+    for (const one of served) if (life === this.#life) one.done(failure);
+  }
 }
 
-function jitterOf(draws: Draws): Micros {
-  const jitter = draws.below(FLUSH_US.jitter);
-  return jitter + (draws.chance(SLOW.perMille) ? draws.below(SLOW.maxUs) : 0);
+/** 0 for a write that does not begin at a sector border: it waits for its flush. */
+function wholeSectors({ offset, bytes }: LandedRange): number {
+  return offset % SECTOR_SIZE === 0 ? Math.floor(bytes.length / SECTOR_SIZE) : 0;
 }
 
-function sourceOf(durable: SparseBytes, host: string): DiskSource {
-  return {
-    host,
-    size: durable.size,
-    read: (offset, length) => durable.read(offset, length),
-    close: () => undefined,
-  };
+/** What of a cached range a newer one leaves. */
+function without(range: Cached, newer: LandedRange): readonly Cached[] {
+  const { offset, bytes, write } = range;
+  const end = offset + bytes.length;
+  const newerEnd = newer.offset + newer.bytes.length;
+  if (newer.offset >= end || newerEnd <= offset) return [range];
+  const left: Cached[] = [];
+  if (newer.offset > offset)
+    left.push({ offset, bytes: bytes.subarray(0, newer.offset - offset), write });
+  if (newerEnd < end)
+    left.push({ offset: newerEnd, bytes: bytes.subarray(newerEnd - offset), write });
+  return left;
 }
 
-function copyOf(bytes: SparseBytes): SparseBytes {
-  const copy = createBytes();
-  copy.become(bytes);
-  return copy;
-}
-
-/** In half of all power failures nothing of the cache reached the medium, else each of its sectors with one drawn probability. */
-function tornRemains(cache: readonly LandedRange[], draws: Draws): readonly LandedRange[] {
-  if (cache.length === 0 || draws.chance(500)) return [];
+/** Of a flush that a power failure cut short nothing is there, or all, or each sector with one drawn probability. */
+function remainsOf(flushed: readonly LandedRange[], draws: Draws): readonly LandedRange[] {
+  const extent = draws.below(3);
+  if (extent === 0) return [];
+  if (extent === 1) return flushed;
   const perMille = draws.between(0, 1_000);
-  return cache.flatMap(({ offset, bytes }) => {
+  return flushed.flatMap(({ offset, bytes }) => {
     const pieces: LandedRange[] = [];
     for (let from = 0; from < bytes.length; ) {
       const end = Math.min(bytes.length, from + SECTOR_SIZE - ((offset + from) % SECTOR_SIZE));

@@ -1,5 +1,6 @@
 /** A host: its core between simulated links, disk and machine. Performs the effects of one step in order, at one instant, awaiting none. */
 import { crc32 } from "node:zlib";
+import type { DiskContents } from "../../node/core/disk/ops.ts";
 import { createStore } from "../../node/core/disk/store.ts";
 import type { HostConfig, HostEffect, OperatorCommand } from "../../node/core/host/contract.ts";
 import { invariant, unreachable } from "../../node/core/invariant.ts";
@@ -10,7 +11,7 @@ import type { Instant } from "../../node/core/units.ts";
 import type { MachineFactory } from "../../node/ports/machine.ts";
 import { EXIT } from "../../node/wire/control.ts";
 import type { DiskSource } from "../rig/rig.ts";
-import { type CommitQueue, createCommitQueue } from "./commit-queue.ts";
+import { attemptRead, type CommitQueue, createCommitQueue } from "./commit-queue.ts";
 import type { Core, HostInput, MakeCore } from "./core.ts";
 import { createDisk, type SimDisk } from "./disk.ts";
 import type { Draws } from "./draws.ts";
@@ -58,6 +59,8 @@ export interface SimHost extends SimProcess {
   is(as: Standing): boolean;
   operate(command: OperatorCommand): void;
   disk(): DiskSource;
+  /** What faults below the port take hold of. */
+  rawDisk(): Pick<SimDisk, "setFault" | "bitten" | "rot">;
   saveDisk(): SparseBytes;
   /** Puts another disk in place of a dead host's; null: a blank one. Returns how many blocks of 4 KiB differ. */
   replaceDisk(by: SparseBytes | null): number;
@@ -173,6 +176,10 @@ class Host implements SimHost {
     return this.#disk.source(this.name);
   }
 
+  rawDisk(): SimDisk {
+    return this.#disk;
+  }
+
   saveDisk(): SparseBytes {
     return this.#disk.save();
   }
@@ -216,12 +223,9 @@ class Host implements SimHost {
     const { config, makeCore } = this.#options;
     const { cluster, vm, volumes, host } = config;
     const store = createStore(this.#disk, crc32, { cluster, host, vm, volumes });
-    const opened = store.open();
-    if (!opened.ok) {
-      this.#world.log.report(this.source, "failed", { code: opened.code, why: opened.why });
-      this.#options.exited(EXIT.diskFailed);
-      return;
-    }
+    const opened = attemptRead(() => store.open());
+    if ("failed" in opened) return this.#failDisk(opened.failed, "it cannot be read");
+    if (!opened.ok) return this.#failDisk(opened.code, opened.why);
     const life = this.#life;
     this.#commits = createCommitQueue(this.#world, {
       disk: { flush: this.#flush },
@@ -231,14 +235,33 @@ class Host implements SimHost {
       tell: (told) => this.#tell(told),
     });
     const core = makeCore(config);
-    // What `open` formatted must be durable before anything is built on it.
-    this.#flush(() => {
-      this.#core = core;
-      this.#tell({ kind: "start", disk: opened.contents, ids: this.#drawIds() });
-      this.#tickAfter();
-      if (life > 0) reportStart(this.#world, this.name, life);
-      this.#options.ready();
+    const { contents, seal } = opened;
+    this.#flushFirst(() => {
+      if (seal === null) return this.#begin(core, contents, life);
+      seal();
+      this.#flushFirst(() => this.#begin(core, contents, life));
     });
+  }
+
+  /** What `open` formatted, and what survived without a flush, must be durable before anything is built on it. */
+  #flushFirst(then: () => void): void {
+    this.#flush((error) => {
+      if (error === null) then();
+      else this.#failDisk(error, "the first flush failed");
+    });
+  }
+
+  #begin(core: Core, disk: DiskContents, life: number): void {
+    this.#core = core;
+    this.#tell({ kind: "start", disk, ids: this.#drawIds() });
+    this.#tickAfter();
+    if (life > 0) reportStart(this.#world, this.name, life);
+    this.#options.ready();
+  }
+
+  #failDisk(code: string, why: string): void {
+    this.#world.log.report(this.source, "failed", { code, why });
+    this.#options.exited(EXIT.diskFailed);
   }
 
   /** A process that stands still hears later that a flush has ended. */

@@ -12,9 +12,11 @@ import {
   fsyncSync,
   openSync,
   readSync,
+  writeSync,
   writevSync,
 } from "node:fs";
 import { dirname } from "node:path";
+import { destaged } from "../core/disk/destage.ts";
 import { SECTOR_SIZE } from "../core/units.ts";
 import type { RawDisk } from "../ports/disk.ts";
 import { codeOf, EndProcess } from "./end-process.ts";
@@ -38,8 +40,11 @@ export interface FileDevice extends RawDisk {
   close(): void;
 }
 
-/** @throws EndProcess diskFailed when the file can neither be opened nor made */
-export function openFileDevice(path: string): FileDevice {
+/**
+ * @param destageSeed chooses which sectors reach the file before a flush: what is left of the cache of a process that is killed. Null: none, nothing is left
+ * @throws EndProcess diskFailed when the file can neither be opened nor made
+ */
+export function openFileDevice(path: string, destageSeed: number | null): FileDevice {
   const file = openFile(path);
   const cache = createWriteCache();
   let size = fstatSync(file).size;
@@ -48,6 +53,7 @@ export function openFileDevice(path: string): FileDevice {
   let isFlushing = false;
   let asked = 0;
   let made = 0;
+  let writes = 0;
 
   function readFile(offset: number, into: Uint8Array): void {
     let filled = 0;
@@ -67,6 +73,21 @@ export function openFileDevice(path: string): FileDevice {
       failure ??= codeOf(error);
     }
     return sector;
+  }
+
+  /** As a disk's cache does when it likes. The cache keeps them: the flush writes them again. */
+  function writeBackSome(offset: number, bytes: Uint8Array): void {
+    if (destageSeed === null || (offset | bytes.length) % SECTOR_SIZE !== 0) return;
+    const runs = destaged(destageSeed, writes, bytes.length / SECTOR_SIZE);
+    writes += 1;
+    try {
+      for (const { from, count } of runs) {
+        const at = from * SECTOR_SIZE;
+        writeSync(file, bytes, at, count * SECTOR_SIZE, offset + at);
+      }
+    } catch (error: unknown) {
+      failure ??= codeOf(error);
+    }
   }
 
   /** The cache goes to the kernel at once; later writes belong to the next flush. */
@@ -117,6 +138,7 @@ export function openFileDevice(path: string): FileDevice {
     write(offset, bytes) {
       size = Math.max(size, offset + bytes.length);
       cache.put(offset, bytes, readSector);
+      writeBackSome(offset, bytes);
     },
     flush(done) {
       asked += 1;

@@ -48,9 +48,17 @@ export async function openHostDisk(device: FileDevice, owner: DiskOwner): Promis
   const store = createStore(device, crc32, owner);
   const opened = store.open();
   if (!opened.ok) throw new EndProcess("diskFailed", `${opened.code}: ${opened.why}`);
+  await flushFirst(device);
+  if (opened.seal !== null) {
+    opened.seal();
+    await flushFirst(device);
+  }
+  return createHostDisk(device, store, opened.contents);
+}
+
+async function flushFirst(device: FileDevice): Promise<void> {
   const error = await new Promise<string | null>((resolve) => device.flush(resolve));
   if (error !== null) throw new EndProcess("diskFailed", `the first flush failed: ${error}`);
-  return createHostDisk(device, store, opened.contents);
 }
 
 interface Waiting {

@@ -62,7 +62,7 @@ export async function runHost(
   if (vmFile === undefined || another !== undefined) {
     throw new EndProcess("badFile", "vms: this release holds exactly one VM on a disk");
   }
-  const device = openFileDevice(file.diskFile);
+  const device = openFileDevice(file.diskFile, file.destageSeed);
   const hosted: Hosted[] = [];
   const links = createHostLinks({
     file,

@@ -100,6 +100,7 @@ const FileSchema = v.variant("role", [
     role: v.literal("host"),
     host: name,
     diskFile: path,
+    destageSeed: v.pipe(v.number(), v.safeInteger()),
     timing,
     vms: v.pipe(v.array(vm), v.minLength(1)),
     paths: v.array(hostPath),

@@ -24,3 +24,15 @@ export interface RawDisk {
    */
   flush(done: (error: string | null) => void): void;
 }
+
+/** What is wrong with a disk below the port, until it is told otherwise. A failure is told by every flush of this life of the process. */
+export type DiskFault =
+  | { readonly kind: "none" }
+  /** These calls fail with this code: all of them with `ENODEV` for a disk that is gone, writes with `ENOSPC` for a full one. */
+  | { readonly kind: "error"; readonly on: readonly DiskCall[]; readonly code: string }
+  /** Flushes do not end. */
+  | { readonly kind: "stall" }
+  /** Each flush takes so much longer. Unit: milliseconds. */
+  | { readonly kind: "slow"; readonly ms: number };
+
+export type DiskCall = "read" | "write" | "flush";

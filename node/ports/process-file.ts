@@ -44,6 +44,8 @@ export interface HostFile extends ProcessFileBase {
   readonly role: "host";
   readonly host: HostId;
   readonly diskFile: string;
+  /** Seeds which sectors of the disk's cache reach the file before a flush, so that a killed process leaves what a power failure would. */
+  readonly destageSeed: number;
   readonly timing: Timing;
   readonly vms: readonly VmFile[];
   /** Paths to the peer, in order; `listen` for those the peer dials, `dial` (a proxy's address) for the others. */

@@ -7,7 +7,7 @@ import { crc32 } from "node:zlib";
 import t from "tap";
 import { readDisk } from "../../harness/check/disk-image.ts";
 import { auditDisks } from "../../harness/check/divergence.ts";
-import { layoutOf } from "../../node/core/disk/layout.ts";
+import { type DiskIdentity, layoutOf } from "../../node/core/disk/layout.ts";
 import type { DiskContents, DiskOp } from "../../node/core/disk/ops.ts";
 import { createStore, type DiskBytes, type DiskStore } from "../../node/core/disk/store.ts";
 import type { Generation } from "../../node/core/identity.ts";
@@ -29,10 +29,15 @@ const SIZE = SECOND.data + 4_096 * SECOND.blocks;
 const BOOT = { id: "b0".repeat(16), n: 2 };
 const GEN: Generation = { n: 3, id: "aa".repeat(16), kind: "joint", by: "a" };
 
+interface Written {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
 interface MemoryDisk extends DiskBytes {
   readonly size: number;
   readonly bytes: Uint8Array;
-  readonly written: { readonly offset: number; readonly bytes: Uint8Array }[];
+  readonly written: Written[];
 }
 
 function memoryDisk(bytes = new Uint8Array(SIZE)): MemoryDisk {
@@ -52,10 +57,20 @@ function memoryDisk(bytes = new Uint8Array(SIZE)): MemoryDisk {
 
 const copyOf = (disk: MemoryDisk): MemoryDisk => memoryDisk(disk.bytes.slice());
 
-function opened(disk: DiskBytes): { readonly store: DiskStore; readonly contents: DiskContents } {
-  const store = createStore(disk, crc32, IDENTITY);
+/** Their superblock takes more than one sector. */
+const MANY_VOLUMES: DiskIdentity = {
+  ...IDENTITY,
+  volumes: [1, 2, 3, 4, 5].map((id) => ({ id, blocks: 70 })),
+};
+
+function opened(
+  disk: DiskBytes,
+  identity: DiskIdentity = IDENTITY,
+): { readonly store: DiskStore; readonly contents: DiskContents } {
+  const store = createStore(disk, crc32, identity);
   const result = store.open();
   if (!result.ok) throw new Error(`${result.code}: ${result.why}`);
+  result.seal?.();
   return { store, contents: result.contents };
 }
 
@@ -151,7 +166,8 @@ const SUPERBLOCKS: readonly {
 for (const { title, identity, flip, code } of SUPERBLOCKS) {
   await t.test(`a superblock with ${title} is ${code}, and nothing is written`, (t) => {
     const formatted = memoryDisk();
-    createStore(formatted, crc32, { ...IDENTITY, ...identity }).open();
+    const { store, contents } = opened(formatted, { ...IDENTITY, ...identity });
+    store.apply([{ op: "page", page: { ...(contents.page ?? page(0)), starts: 1 } }]);
     const disk = copyOf(formatted);
     if (flip !== undefined) disk.bytes[flip] = (disk.bytes[flip] ?? 0) ^ 1;
     const result = createStore(disk, crc32, IDENTITY).open();
@@ -160,6 +176,53 @@ for (const { title, identity, flip, code } of SUPERBLOCKS) {
     t.end();
   });
 }
+
+/** Leaves of the writes what `keeps` says, sector by sector. */
+function cutShort(
+  before: MemoryDisk,
+  writes: readonly Written[],
+  keeps: (write: number, sector: number) => boolean,
+): MemoryDisk {
+  const disk = copyOf(before);
+  for (const [index, { offset, bytes }] of writes.entries()) {
+    for (let sector = 0; sector < bytes.length / 512; sector += 1) {
+      const at = sector * 512;
+      if (keeps(index, sector)) disk.bytes.set(bytes.subarray(at, at + 512), offset + at);
+    }
+  }
+  return disk;
+}
+
+await t.test("a first format cut short anywhere ends as a fresh disk at the next start", (t) => {
+  const small = (): MemoryDisk => memoryDisk(new Uint8Array(2 * 1024 * 1024));
+  const used = small();
+  opened(used, MANY_VOLUMES).store.apply([{ op: "page", page: FULL_PAGE }, block(1, 5, 1)]);
+  used.bytes.fill(0, 0, 4_096);
+  for (const before of [small(), used]) {
+    const whole = copyOf(before);
+    const result = createStore(whole, crc32, MANY_VOLUMES).open();
+    if (!result.ok || result.seal === null) throw new Error("a blank disk is formatted");
+    const format = [...whole.written];
+    const unsealed = copyOf(whole);
+    whole.written.length = 0;
+    result.seal();
+    const seal = [...whole.written];
+    t.ok((seal[0]?.bytes.length ?? 0) > 512, "the superblock has several sectors");
+    for (let round = 0; round < 64; round += 1) {
+      const torn = [
+        cutShort(before, format, (write, sector) => ((round >> ((write + sector) % 6)) & 1) === 1),
+        cutShort(unsealed, seal, (_write, sector) => ((round >> sector) & 1) === 1),
+      ];
+      for (const disk of torn) {
+        const { contents } = opened(disk, MANY_VOLUMES);
+        t.equal(contents.page?.copy, "blank");
+        t.equal(contents.torn.length, 0);
+        t.ok(Buffer.from(disk.bytes).equals(whole.bytes), "as if nothing had happened");
+      }
+    }
+  }
+  t.end();
+});
 
 await t.test("a page of every field is read back equal, sequence after sequence", (t) => {
   const disk = memoryDisk();

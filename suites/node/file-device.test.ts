@@ -15,7 +15,7 @@ const filled = (length: number, byte: number): Uint8Array => new Uint8Array(leng
 
 function deviceOf(t: Test, name = "disk"): { readonly path: string; readonly device: FileDevice } {
   const path = join(t.testdirName, name);
-  return { path, device: openFileDevice(path) };
+  return { path, device: openFileDevice(path, null) };
 }
 
 const flush = (device: FileDevice): Promise<string | null> =>
@@ -52,7 +52,7 @@ await t.test(
       fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
         nth += 1;
         const path = join(t.testdirName, `p${nth}`);
-        let device = openFileDevice(path);
+        let device = openFileDevice(path, null);
         let seen = new Uint8Array(SIZE);
         let durable = seen.slice();
         for (const it of steps) {
@@ -61,7 +61,7 @@ await t.test(
             durable = seen.slice();
           } else if (it === "cut") {
             device.close();
-            device = openFileDevice(path);
+            device = openFileDevice(path, null);
             seen = durable.slice();
           } else {
             const bytes = filled(Math.min(it.length, SIZE - it.at), it.byte);
@@ -137,12 +137,12 @@ await t.test("a file stays sparse", async (t) => {
   device.write(64 * 1024 * 1024, filled(512, 1));
   t.equal(await flush(device), null);
   t.ok(statSync(path).blocks * 512 < 1024 * 1024);
-  t.equal(openFileDevice(path).size, 64 * 1024 * 1024 + 512);
+  t.equal(openFileDevice(path, null).size, 64 * 1024 * 1024 + 512);
   device.close();
 });
 
 await t.test("a disk that cannot be opened has a name", (t) => {
-  t.throws(() => openFileDevice(join(t.testdir(), "missing", "disk")), {
+  t.throws(() => openFileDevice(join(t.testdir(), "missing", "disk"), null), {
     message: /^disk file .*ENOENT/,
   });
   t.end();
@@ -150,7 +150,7 @@ await t.test("a disk that cannot be opened has a name", (t) => {
 
 const KILLED = `
   const { openFileDevice } = await import(process.argv[1]);
-  const device = openFileDevice(process.argv[2]);
+  const device = openFileDevice(process.argv[2], null);
   device.write(0, new Uint8Array(4096).fill(1));
   device.flush(() => {
     device.write(2048, new Uint8Array(4096).fill(2));
@@ -170,3 +170,34 @@ await t.test("a killed process has lost what it did not flush", async (t) => {
   await ended;
   t.strictSame(new Uint8Array(readFileSync(path)), filled(4_096, 1));
 });
+
+await t.test(
+  "what is not flushed reaches the file early in part, by a choice of the seed",
+  async (t) => {
+    t.testdir();
+    const WRITES = 400;
+    /** Of each write how many of its eight sectors are in the file although nothing was flushed. */
+    const leftOf = (seed: number, name: string): readonly number[] => {
+      const path = join(t.testdirName, name);
+      const device = openFileDevice(path, seed);
+      for (let write = 0; write < WRITES; write += 1) device.write(write * 4_096, filled(4_096, 7));
+      const file = readFileSync(path);
+      device.close();
+      return Array.from({ length: WRITES }, (_, write) => {
+        const sectors = Array.from({ length: 8 }, (_, at) => file[write * 4_096 + at * 512] === 7);
+        return sectors.filter((isThere) => isThere).length;
+      });
+    };
+    const left = leftOf(5, "one");
+    t.strictSame(leftOf(5, "same"), left, "equal seeds leave the same");
+    t.notSame(leftOf(6, "other"), left);
+    for (const [what, fits] of [
+      ["nothing", (count: number) => count === 0],
+      ["all", (count: number) => count === 8],
+      ["some", (count: number) => count > 0 && count < 8],
+    ] as const) {
+      const many = left.filter(fits).length;
+      t.ok(many > WRITES / 50, `${what} of ${many} writes`);
+    }
+  },
+);

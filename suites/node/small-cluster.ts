@@ -126,6 +126,7 @@ function hostFile(name: "a" | "b", base: Base, links: Links, diskFile: string): 
     role: "host",
     host: name,
     diskFile,
+    destageSeed: 1,
     timing: timingFor({ peer: 0, quorum: 0 }),
     vms: [
       {

@@ -53,7 +53,15 @@ export interface VerifiedBlock extends ReadBlock {
 }
 
 export type OpenResult =
-  | { readonly ok: true; readonly contents: DiskContents }
+  | {
+      readonly ok: true;
+      readonly contents: DiskContents;
+      /**
+       * Null: the disk was formatted long ago. Else it is being formatted: once all that `open` wrote is durable, and not before, this writes
+       * the superblock, which is flushed too.
+       */
+      readonly seal: (() => void) | null;
+    }
   | {
       readonly ok: false;
       readonly code: "FOREIGN_DISK" | "BAD_SUPERBLOCK";
@@ -61,16 +69,19 @@ export type OpenResult =
     };
 
 export interface DiskStore {
-  /** Before anything else. Formats a blank disk (first block all zero) into the cache: the caller flushes before it uses the contents. */
+  /**
+   * Before anything else. A blank disk (first block all zero) is formatted into the cache; so is one whose superblock is unreadable while
+   * everything else says that no host ever started on it: its first format was cut short.
+   */
   open(): OpenResult;
   /** Into the cache, in order. Of several pages, or applied records, only the last is written. */
   apply(ops: readonly DiskOp[]): void;
+  /** These blocks of a volume, in the order asked for. One that was never written is whole and all zero. */
+  readBlocks(volume: VolumeId, lbas: readonly Lba[]): readonly VerifiedBlock[];
   /**
    * Every block ever written, by volume and address. Blocks whose checksum, address or entry is wrong are in both lists. A block with
    * an empty entry was never written, whatever its bytes are: a first write whose entry never arrived did not happen.
    */
-  /** These blocks of a volume, in the order asked for. One that was never written is whole and all zero. */
-  readBlocks(volume: VolumeId, lbas: readonly Lba[]): readonly VerifiedBlock[];
   readAll(): { readonly blocks: readonly BootBlock[]; readonly bad: readonly BadBlock[] };
 }
 
@@ -102,9 +113,11 @@ export function createStore(raw: DiskBytes, crc32: Crc32, identity: DiskIdentity
     open: () => {
       const found = findLayout(medium, identity);
       if (!found.ok) return found;
-      const loaded = load(medium, identity, found.layout);
+      const { layout, isFresh } = found;
+      const loaded = load(medium, identity, layout);
       disk = loaded.disk;
-      return { ok: true, contents: loaded.contents };
+      const seal = isFresh ? (): void => writeSuperblock(medium, identity, layout) : null;
+      return { ok: true, contents: loaded.contents, seal };
     },
     apply: (ops) => {
       invariant(disk !== null, "a disk is opened before it is written");
@@ -122,14 +135,18 @@ export function createStore(raw: DiskBytes, crc32: Crc32, identity: DiskIdentity
 }
 
 type FoundLayout =
-  | { readonly ok: true; readonly layout: VmLayout }
+  /** `isFresh`: formatted just now. */
+  | { readonly ok: true; readonly layout: VmLayout; readonly isFresh: boolean }
   | Extract<OpenResult, { readonly ok: false }>;
 
 function findLayout(medium: Medium, identity: DiskIdentity): FoundLayout {
   const first = medium.raw.read(0, SUPERBLOCK_SIZE);
-  if (isBlank(first)) return { ok: true, layout: format(medium, identity) };
+  if (isBlank(first)) return { ok: true, layout: format(medium, identity), isFresh: true };
   const slot = decodeSlot(medium.crc32, SUPER_MAGIC, first);
   if (slot === null) {
+    if (isUntouched(medium, identity)) {
+      return { ok: true, layout: format(medium, identity), isFresh: true };
+    }
     return { ok: false, code: "BAD_SUPERBLOCK", why: "its magic, length or checksum is wrong" };
   }
   const parsed = parseSuperblock(slot.json);
@@ -142,23 +159,43 @@ function findLayout(medium: Medium, identity: DiskIdentity): FoundLayout {
   if (layout === undefined) return foreign(`it holds no VM ${identity.vm}`);
   const shapes = layout.volumes.map(({ volume, blocks }) => ({ id: volume, blocks }));
   if (!isSameShape(shapes, identity.volumes)) return foreign(`it holds other volumes of the VM`);
-  return { ok: true, layout };
+  return { ok: true, layout, isFresh: false };
 }
 
 /**
- * The superblock goes last: a process killed half-way leaves a disk that is still blank. What an earlier life of the disk left in
- * the areas that are read is wiped, since an old page would have the higher sequence.
+ * All of a new disk but its superblock, which goes last: a format cut short leaves a disk that is still blank. What an earlier life of the
+ * disk left in the areas that are read is wiped, since an old page would have the higher sequence.
  */
 function format({ raw, crc32 }: Medium, identity: DiskIdentity): VmLayout {
   const layout = layoutOf(identity);
   const [firstVolume] = layout.volumes;
   wipe(raw, SUPERBLOCK_SIZE, firstVolume?.intents ?? layout.applied[1] + SECTOR_SIZE);
   for (const volume of layout.volumes) wipe(raw, volume.intents, volume.data);
-  const page = { sequence: 1, json: JSON.stringify(blankPage(pageIdentity(identity))) };
+  const page = { sequence: 1, json: firstPage(identity) };
   raw.write(layout.page[1], encodeSlot(crc32, PAGE_MAGIC, page, layout.pageSize));
+  return layout;
+}
+
+function firstPage(identity: DiskIdentity): string {
+  return JSON.stringify(blankPage(pageIdentity(identity)));
+}
+
+function writeSuperblock({ raw, crc32 }: Medium, identity: DiskIdentity, layout: VmLayout): void {
   const superblock = { sequence: 0, json: superblockJson(identity, layout) };
   raw.write(0, encodeSlot(crc32, SUPER_MAGIC, superblock, SUPERBLOCK_SIZE));
-  return layout;
+}
+
+/**
+ * It holds what a format leaves and nothing else. A host writes its page before it says a word to anybody, so nobody counts on this disk, and
+ * a superblock that cannot be read is one that a power failure tore.
+ */
+function isUntouched({ raw, crc32 }: Medium, identity: DiskIdentity): boolean {
+  const { page, pageSize, applied, volumes } = layoutOf(identity);
+  const slot = decodeSlot(crc32, PAGE_MAGIC, raw.read(page[1], pageSize));
+  if (slot?.sequence !== 1 || slot.json !== firstPage(identity)) return false;
+  if (!isBlank(raw.read(page[0], pageSize))) return false;
+  if (!applied.every((at) => isBlank(raw.read(at, SECTOR_SIZE)))) return false;
+  return volumes.every(({ intents, data }) => isBlank(raw.read(intents, data - intents)));
 }
 
 /** Only where something is, so that a sparse file stays sparse. */
