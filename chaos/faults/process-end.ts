@@ -7,7 +7,7 @@ export interface KilledProcesses {
   /** Run clock immediately before the first kill. */
   readonly at: Micros;
   /** Each of them ended by SIGKILL, and had not ended before. */
-  proof(): Proof;
+  readonly proof: () => Proof;
 }
 
 /** Kills them at one instant. */

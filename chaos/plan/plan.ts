@@ -142,7 +142,7 @@ function drawRanges(fields: object, draw: Draw, around = ""): object {
     if (!isRange(value)) return [field, drawRanges(value, draw, `${purpose}/`)];
     return [field, value.from + draw(purpose, value.to - value.from + 1)];
   });
-  return Object.fromEntries(entries);
+  return Object.fromEntries(entries) as Readonly<Record<string, unknown>>;
 }
 
 function isRange(value: object): value is { readonly from: number; readonly to: number } {

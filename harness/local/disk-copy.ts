@@ -44,11 +44,11 @@ export async function countDifferent(left: string | null, right: string | null):
     }
     return count;
   } finally {
-    await Promise.all(files.map((file) => file?.close()));
+    await Promise.all(files.map(async (file) => file?.close()));
   }
 }
 
-function openOrNull(path: string | null): Promise<FileHandle> | null {
+async function openOrNull(path: string | null): Promise<FileHandle | null> {
   return path === null ? null : open(path, "r");
 }
 

@@ -1,3 +1,4 @@
+import type { ToSwitch } from "../../node/core/switch/frames.ts";
 import type { Instant } from "../../node/core/units.ts";
 import type { Micros } from "../record/types.ts";
 import type { Draws } from "./draws.ts";
@@ -22,4 +23,10 @@ export function drawHostClock(draws: Draws, rateBound: number): HostClock {
     read: (at) => offset + (at / 1_000) * rate,
     when: (instant) => ((instant - offset) / rate) * 1_000,
   };
+}
+
+/** A frame to a switch as the bed judges it: the host's clock is not the run's. */
+export function onRunClock(clock: HostClock, frame: ToSwitch): ToSwitch {
+  if (frame.kind !== "data") return frame;
+  return { ...frame, intakeAtUs: Math.round(clock.when(frame.intakeAtUs / 1_000)) };
 }

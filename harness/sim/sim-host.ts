@@ -16,7 +16,7 @@ import type { Core, HostInput, MakeCore } from "./core.ts";
 import { createDisk, type SimDisk } from "./disk.ts";
 import type { Draws } from "./draws.ts";
 import { createStandstill, type Standing, type Standstill } from "./gate.ts";
-import { drawHostClock, type HostClock } from "./host-clock.ts";
+import { drawHostClock, type HostClock, onRunClock } from "./host-clock.ts";
 import { type Hearer, pathEnd, serviceEnd, switchEnd } from "./host-ends.ts";
 import type { LinkEnd } from "./link.ts";
 import { createMachineRoom, type MachineRoom } from "./machine-room.ts";
@@ -67,7 +67,7 @@ export interface SimHost extends SimProcess {
 }
 
 const START_MAX_US = 30_000;
-const IDS = 32;
+const IDS_AT_ONCE = 32;
 const SAVE_US = 5_000;
 const TICK_JITTER_US = 800;
 
@@ -224,8 +224,11 @@ class Host implements SimHost {
     const { cluster, vm, volumes, host } = config;
     const store = createStore(this.#disk, crc32, { cluster, host, vm, volumes });
     const opened = attemptRead(() => store.open());
-    if ("failed" in opened) return this.#failDisk(opened.failed, "it cannot be read");
-    if (!opened.ok) return this.#failDisk(opened.code, opened.why);
+    if ("failed" in opened || !opened.ok) {
+      if ("failed" in opened) this.#failDisk(opened.failed, "it cannot be read");
+      else this.#failDisk(opened.code, opened.why);
+      return;
+    }
     const life = this.#life;
     this.#commits = createCommitQueue(this.#world, {
       disk: { flush: this.#flush },
@@ -236,10 +239,11 @@ class Host implements SimHost {
     });
     const core = makeCore(config);
     const { contents, seal } = opened;
+    const begin = (): void => this.#begin(core, contents, life);
     this.#flushFirst(() => {
-      if (seal === null) return this.#begin(core, contents, life);
-      seal();
-      this.#flushFirst(() => this.#begin(core, contents, life));
+      seal?.();
+      if (seal === null) begin();
+      else this.#flushFirst(begin);
     });
   }
 
@@ -326,7 +330,7 @@ class Host implements SimHost {
         this.#services.get(effect.service)?.send(effect.conn, effect.frame);
         return;
       case "send-switch":
-        this.#switches.get(effect.switch)?.send(effect.conn, this.#onRunClock(effect.frame));
+        this.#switches.get(effect.switch)?.send(effect.conn, onRunClock(this.clock, effect.frame));
         return;
       case "commit":
         this.#commits?.commit(effect.token, effect.ops);
@@ -339,8 +343,7 @@ class Host implements SimHost {
         return;
       case "save-blocks": {
         // What is kept of them lies outside everything that can fail here.
-        const { token } = effect;
-        const file = `saved by ${this.name}`;
+        const [token, file] = [effect.token, `saved by ${this.name}`];
         this.#world.clock.after(SAVE_US, () => this.#tell({ kind: "blocks-saved", token, file }));
         return;
       }
@@ -369,12 +372,6 @@ class Host implements SimHost {
     }
   }
 
-  /** The host's clock is not the one by which the bed judges. */
-  #onRunClock(frame: ToSwitch): ToSwitch {
-    if (frame.kind !== "data") return frame;
-    return { ...frame, intakeAtUs: Math.round(this.clock.when(frame.intakeAtUs / 1_000)) };
-  }
-
   #openRoom(): MachineRoom {
     const { factory, watch } = this.#options;
     return createMachineRoom(this.#world, {
@@ -389,7 +386,7 @@ class Host implements SimHost {
   }
 
   #drawIds(): readonly string[] {
-    return Array.from({ length: IDS }, () => this.#ids.id());
+    return Array.from({ length: IDS_AT_ONCE }, () => this.#ids.id());
   }
 }
 

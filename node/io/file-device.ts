@@ -53,41 +53,16 @@ export function openFileDevice(path: string, destageSeed: number | null): FileDe
   let isFlushing = false;
   let asked = 0;
   let made = 0;
-  let writes = 0;
-
-  function readFile(offset: number, into: Uint8Array): void {
-    let filled = 0;
-    while (filled < into.length) {
-      const count = readSync(file, into, filled, into.length - filled, offset + filled);
-      // Beyond the end of the file are zeros.
-      if (count === 0) return;
-      filled += count;
-    }
-  }
+  const writeBackSome = writeBack(file, destageSeed);
 
   function readSector(offset: number): Uint8Array {
     const sector = new Uint8Array(SECTOR_SIZE);
     try {
-      readFile(offset, sector);
+      readFile(file, offset, sector);
     } catch (error: unknown) {
       failure ??= codeOf(error);
     }
     return sector;
-  }
-
-  /** As a disk's cache does when it likes. The cache keeps them: the flush writes them again. */
-  function writeBackSome(offset: number, bytes: Uint8Array): void {
-    if (destageSeed === null || (offset | bytes.length) % SECTOR_SIZE !== 0) return;
-    const runs = destaged(destageSeed, writes, bytes.length / SECTOR_SIZE);
-    writes += 1;
-    try {
-      for (const { from, count } of runs) {
-        const at = from * SECTOR_SIZE;
-        writeSync(file, bytes, at, count * SECTOR_SIZE, offset + at);
-      }
-    } catch (error: unknown) {
-      failure ??= codeOf(error);
-    }
   }
 
   /** The cache goes to the kernel at once; later writes belong to the next flush. */
@@ -131,14 +106,14 @@ export function openFileDevice(path: string, destageSeed: number | null): FileDe
     },
     read(offset, length) {
       const bytes = new Uint8Array(length);
-      readFile(offset, bytes);
+      readFile(file, offset, bytes);
       cache.overlay(offset, bytes);
       return bytes;
     },
     write(offset, bytes) {
       size = Math.max(size, offset + bytes.length);
       cache.put(offset, bytes, readSector);
-      writeBackSome(offset, bytes);
+      failure ??= writeBackSome(offset, bytes);
     },
     flush(done) {
       asked += 1;
@@ -146,6 +121,38 @@ export function openFileDevice(path: string, destageSeed: number | null): FileDe
       if (!isFlushing) flushNext();
     },
     close: () => closeSync(file),
+  };
+}
+
+function readFile(file: number, offset: number, into: Uint8Array): void {
+  let filled = 0;
+  while (filled < into.length) {
+    const count = readSync(file, into, filled, into.length - filled, offset + filled);
+    // Beyond the end of the file are zeros.
+    if (count === 0) return;
+    filled += count;
+  }
+}
+
+/** Some sectors of each write, early: as a disk's cache does when it likes. The cache keeps them, and the flush writes them again. */
+function writeBack(
+  file: number,
+  seed: number | null,
+): (offset: number, bytes: Uint8Array) => string | null {
+  let writes = 0;
+  return (offset, bytes) => {
+    if (seed === null || (offset | bytes.length) % SECTOR_SIZE !== 0) return null;
+    const runs = destaged(seed, writes, bytes.length / SECTOR_SIZE);
+    writes += 1;
+    try {
+      for (const { from, count } of runs) {
+        const at = from * SECTOR_SIZE;
+        writeSync(file, bytes, at, count * SECTOR_SIZE, offset + at);
+      }
+      return null;
+    } catch (error: unknown) {
+      return codeOf(error);
+    }
   };
 }
 

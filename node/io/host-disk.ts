@@ -4,12 +4,8 @@
  */
 import { crc32 } from "node:zlib";
 import type { DiskContents, DiskOp } from "../core/disk/ops.ts";
-import {
-  type BadBlock,
-  createStore,
-  type DiskStore,
-  type VerifiedBlock,
-} from "../core/disk/store.ts";
+import type { VerifiedBlock } from "../core/disk/read-blocks.ts";
+import { type BadBlock, createStore, type DiskStore } from "../core/disk/store.ts";
 import type { HostId, VmId, VolumeId } from "../core/identity.ts";
 import type { BootBlock, VolumeShape } from "../core/machine/entry.ts";
 import type { Lba } from "../core/units.ts";

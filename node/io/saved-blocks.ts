@@ -4,7 +4,7 @@
  */
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { VerifiedBlock } from "../core/disk/store.ts";
+import type { VerifiedBlock } from "../core/disk/read-blocks.ts";
 import { blocksOfRuns } from "../core/mirror/keys.ts";
 import type { BlockRuns } from "../core/pair/frames.ts";
 import type { Page } from "../core/pair/page.ts";

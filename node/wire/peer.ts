@@ -128,16 +128,10 @@ const jsonFrame = shape<JsonFrame>({
 
 export function encodePeerFrame(frame: PeerFrame): Uint8Array {
   const { body: content } = frame;
-  switch (content.kind) {
-    case "write":
-      return encodeWrite(frame, content);
-    case "copy":
-      return encodeCopy(frame, content);
-    case "fetched":
-      return encodeFetched(frame, content);
-    default:
-      return encodeJson(FRAME_TYPE.peer, frame);
-  }
+  if (content.kind === "write") return encodeWrite(frame, content);
+  if (content.kind === "copy") return encodeCopy(frame, content);
+  if (content.kind === "fetched") return encodeFetched(frame, content);
+  return encodeJson(FRAME_TYPE.peer, frame);
 }
 
 /** Never throws. A block's data is a copy, whose checksum is the one that the frame names. */

@@ -11,7 +11,7 @@ export interface Written {
 /** One file, and how often it was flushed. */
 export interface BareDisk {
   readonly flushes: number;
-  put(block: Block, number: number): void;
+  readonly put: (block: Block, number: number) => void;
   write(bytes: Uint8Array, offset: number): void;
   flush(done: () => void): void;
 }

@@ -5,5 +5,5 @@ export interface Bench {
   /** How often: the first without `--full`, the second with it. */
   count(normal: number, full: number): number;
   /** One line of progress for people. */
-  say(line: string): void;
+  readonly say: (line: string) => void;
 }

@@ -126,7 +126,7 @@ export function alarmLine(event: RunEvent): readonly string[] {
   const alarm = alarmOf(event);
   if (alarm === null) return [];
   const { at, source, what } = event;
-  const more = ["state", "right", "why"].flatMap((field) => event[field] ?? []).join(" ");
+  const more = JSON.stringify([event["state"], event["right"], event["why"]]);
   return [`${alarm}: ${(at / 1e6).toFixed(1)} s ${source} ${what} ${more}`];
 }
 

@@ -73,7 +73,7 @@ function faultsIn(events: readonly RunEvent[]): Ran["faults"] {
   return events
     .filter(({ source, what }) => source === "harness" && what === "fault")
     .map(({ at, state, fault, target }) => {
-      return { what: `${state} ${fault} ${target}`, atMs: at / 1_000 - CALM_MS };
+      return { what: [state, fault, target].map(String).join(" "), atMs: at / 1_000 - CALM_MS };
     });
 }
 

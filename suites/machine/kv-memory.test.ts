@@ -170,7 +170,7 @@ await t.test("random work in a memory that is nearly full is answered as by a mo
       const found = rig.ask(1, command(...words));
       if (found === OOM) refused += 1;
       if (found !== answer(model, words, found))
-        wrong.push(`${seed}/${step}: ${words.slice(0, 2)}`);
+        wrong.push(`${seed}/${step}: ${words.slice(0, 2).join(" ")}`);
       if (step % 3000 !== 0) continue;
       volume = volumeAfter(volume, rig.writes);
       rig = startRig({ ...LARGE, seed: step }, volumeAfter(volume, []));

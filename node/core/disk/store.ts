@@ -9,7 +9,7 @@ import type { VolumeId } from "../identity.ts";
 import { invariant, unreachable } from "../invariant.ts";
 import type { BootBlock } from "../machine/entry.ts";
 import { blankPage, type Page } from "../pair/page.ts";
-import { BLOCK_SIZE, extentOf, type Lba, SECTOR_SIZE, ZERO_BLOCK_SUM } from "../units.ts";
+import { BLOCK_SIZE, extentOf, type Lba, SECTOR_SIZE } from "../units.ts";
 import { type Bitmap, bitmapSectors, openBitmap } from "./bitmap.ts";
 import {
   type DiskIdentity,
@@ -23,6 +23,7 @@ import {
 } from "./layout.ts";
 import type { DiskContents, DiskOp, ReadBlock } from "./ops.ts";
 import { parsePage } from "./parse-page.ts";
+import { readBlocks, type VerifiedBlock } from "./read-blocks.ts";
 import {
   type Crc32,
   decodeApplied,
@@ -34,7 +35,7 @@ import {
   PAGE_MAGIC,
   SUPER_MAGIC,
 } from "./slots.ts";
-import { eachWritten, openSums, readEntry, SUM_SIZE, type SumTable, sumTableSize } from "./sums.ts";
+import { eachWritten, openSums, type SumTable, sumTableSize } from "./sums.ts";
 import { type VerifiedVolume, verifyVolume } from "./verify.ts";
 
 /** A disk with a volatile cache. */
@@ -46,11 +47,6 @@ export interface DiskBytes {
 }
 
 export type BadBlock = ReadBlock;
-
-export interface VerifiedBlock extends ReadBlock {
-  /** Its checksum, address or entry is wrong. */
-  readonly isBad: boolean;
-}
 
 export type OpenResult =
   | {
@@ -125,7 +121,8 @@ export function createStore(raw: DiskBytes, crc32: Crc32, identity: DiskIdentity
     },
     readBlocks: (volume, lbas) => {
       invariant(disk !== null, "a disk is opened before it is read");
-      return readSome(medium, volumeOf(disk, volume).layout, lbas);
+      const read = raw.read.bind(raw);
+      return readBlocks({ read, crc32 }, volumeOf(disk, volume).layout, lbas);
     },
     readAll: () => {
       invariant(disk !== null, "a disk is opened before it is read");
@@ -365,45 +362,6 @@ function readVolumes(
     });
   }
   return { blocks, bad };
-}
-
-function readSome(
-  { raw, crc32 }: Medium,
-  { volume, sums, data: start }: VolumeLayout,
-  lbas: readonly Lba[],
-): readonly VerifiedBlock[] {
-  return runsOf(lbas).flatMap(({ first, count }) => {
-    // A run is two reads, however long it is: in a resync reads are most of what a source does.
-    const entries = raw.read(sums + SUM_SIZE * first, SUM_SIZE * count);
-    const run = raw.read(start + BLOCK_SIZE * first, BLOCK_SIZE * count);
-    return Array.from({ length: count }, (_, at): VerifiedBlock => {
-      const lba = first + at;
-      const entry = readEntry(
-        crc32,
-        entries.subarray(SUM_SIZE * at, SUM_SIZE * (at + 1)),
-        volume,
-        lba,
-      );
-      if (entry === null) {
-        const data = new Uint8Array(BLOCK_SIZE);
-        return { volume, lba, data, sum: ZERO_BLOCK_SUM, isBad: false };
-      }
-      const data = run.subarray(BLOCK_SIZE * at, BLOCK_SIZE * (at + 1));
-      const sum = crc32(data);
-      return { volume, lba, data, sum, isBad: entry.kind === "bad" || entry.sum !== sum };
-    });
-  });
-}
-
-/** Neighbours that stand one after the other. */
-function runsOf(lbas: readonly Lba[]): readonly { readonly first: Lba; readonly count: number }[] {
-  const runs: { first: Lba; count: number }[] = [];
-  for (const lba of lbas) {
-    const last = runs.at(-1);
-    if (last !== undefined && lba === last.first + last.count) last.count += 1;
-    else runs.push({ first: lba, count: 1 });
-  }
-  return runs;
 }
 
 function volumeOf(disk: OpenDisk, id: VolumeId): OpenVolume {

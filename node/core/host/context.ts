@@ -109,7 +109,10 @@ export function flowSession(host: HostState): OpenSession | null {
       return session;
     case "resync":
       return isFlowing(session) ? session : null;
-    default:
+    case "refuse":
+    case "protect":
+    case "split-brain":
+    case "discard":
       return null;
   }
 }
