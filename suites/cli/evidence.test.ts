@@ -170,7 +170,7 @@ await t.test("a run is judged again from its record alone", async (t) => {
   t.match((await faultline("check", "moved")).out, /left no verdict to compare with/);
 
   const events = readFileSync(join(moved, "events.ndjson"), "utf8");
-  writeFileSync(join(moved, "events.ndjson"), events.replace(/^.*"what":"audit".*\n/m, ""));
+  writeFileSync(join(moved, "events.ndjson"), events.replace(/^.*"what":"audit".*\n/gm, ""));
   t.match(await faultline("check", "moved"), { status: 2, out: /run: the run was interrupted/ });
   t.end();
 });

@@ -12,9 +12,9 @@ export interface Mutation {
 export const MUTATIONS: readonly Mutation[] = [
   {
     name: "a write completes without the peer's wrote",
-    file: "node/core/mirror/mirror.ts",
-    find: "isAlone ? durable : Math.min(durable, mirror.peerDurable)",
-    replace: "durable",
+    file: "node/core/mirror/complete.ts",
+    find: "Math.min(here, first === undefined ? here : first.number - 1)",
+    replace: "first === undefined ? here : Math.max(here, first.number - 1)",
     rule: "P2",
   },
   {

@@ -112,11 +112,11 @@ export interface OpenSession {
   mapsSaid: boolean;
 }
 
-/** `await-ready`: the target steps down. `merging`: the maps are on their way to the disk. `copying`: writes to clean blocks are mirrored. */
+/** `unready`: the target steps down. `merging`: the maps are on their way to the disk. `copying`: writes to clean blocks are mirrored. */
 export interface SourceResync {
   readonly side: "source";
   readonly isFull: boolean;
-  phase: "await-ready" | "merging" | "copying";
+  phase: "unready" | "merging" | "copying";
   /** Of the target. */
   intents: readonly ExtentList[] | null;
   /** Extents whose sums the target has not told yet. */
@@ -135,7 +135,7 @@ export interface SourceResync {
 /** `stopping`: writes of an older session are on their way to the disk. `merging`: the page `inconsistent` is. */
 export interface TargetResync {
   readonly side: "target";
-  phase: "stopping" | "stepping-down" | "await-merged" | "merging" | "receiving";
+  phase: "stopping" | "stepping-down" | "unmerged" | "merging" | "receiving";
   /** Whose sums the source asked for with `merged`. */
   extents: readonly ExtentList[];
 }

@@ -42,7 +42,7 @@ export function beginSource(
   session.resync = {
     side: "source",
     isFull: by.isFull,
-    phase: "await-ready",
+    phase: "unready",
     intents: null,
     unseen: new Set(),
     total: 0,
@@ -90,7 +90,7 @@ export function takeReady(
   body: PeerBody & { kind: "ready" },
 ): void {
   const { resync } = session;
-  if (resync?.side !== "source" || resync.phase !== "await-ready") {
+  if (resync?.side !== "source" || resync.phase !== "unready") {
     mark(host, "ready-ignored");
     return;
   }
@@ -102,7 +102,7 @@ export function mergeIfDue(host: HostState): void {
   const { session } = host;
   if (session.kind !== "open" || session.resync?.side !== "source") return;
   const { resync } = session;
-  if (resync.phase !== "await-ready" || resync.intents === null || !isAlone(host)) return;
+  if (resync.phase !== "unready" || resync.intents === null || !isAlone(host)) return;
   if (host.now < session.openedAt + host.rejoin.wait) return;
   resync.phase = "merging";
   const ops: DiskOp[] = [

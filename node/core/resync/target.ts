@@ -51,7 +51,7 @@ function steppedDown(page: Page): Page {
 
 export function sayReady(host: HostState, session: OpenSession): void {
   if (session.resync?.side !== "target") return;
-  session.resync.phase = "await-merged";
+  session.resync.phase = "unmerged";
   sendStream(host, session, { kind: "ready", intents: intentList(host) });
 }
 
@@ -62,7 +62,7 @@ export function takeMerged(
   body: PeerBody & { kind: "merged" },
 ): void {
   const { resync } = session;
-  if (resync?.side !== "target" || resync.phase !== "await-merged") {
+  if (resync?.side !== "target" || resync.phase !== "unmerged") {
     mark(host, "merged-ignored");
     return;
   }
