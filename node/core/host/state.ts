@@ -125,7 +125,7 @@ export interface SourceResync {
   total: number;
   saidTenth: number;
   /** Blocks known to differ, not yet read. */
-  queue: BlockKey[];
+  readonly queue: BlockKey[];
   /** Blocks being read, or sent and not answered. Touched: written meanwhile. */
   readonly copying: Map<BlockKey, { isTouched: boolean }>;
   /** Dirty blocks that cannot be read: only a new write of the guest makes them whole. */

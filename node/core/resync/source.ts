@@ -225,7 +225,8 @@ function takeBatch(host: HostState, resync: SourceResync): readonly BlockKey[] {
     if (host.mirror.writer.pending.has(key)) later.push(key);
     else batch.push(key);
   }
-  resync.queue = [...resync.queue.slice(taken), ...later];
+  resync.queue.splice(0, taken);
+  resync.queue.push(...later);
   return batch;
 }
 
