@@ -16,11 +16,11 @@ import {
   writevSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import { destaged } from "../core/disk/destage.ts";
+import { destaged, type SectorRun } from "../core/disk/destage.ts";
 import { SECTOR_SIZE } from "../core/units.ts";
 import type { RawDisk } from "../ports/disk.ts";
 import { codeOf, EndProcess } from "./end-process.ts";
-import { createWriteCache } from "./write-cache.ts";
+import { createWriteCache, type ReadSector } from "./write-cache.ts";
 
 type Done = (error: string | null) => void;
 
@@ -51,37 +51,35 @@ export function openFileDevice(path: string, destageSeed: number | null): FileDe
   let failure: string | null = null;
   let waiting: Done[] = [];
   let isFlushing = false;
-  let asked = 0;
-  let made = 0;
-  const writeBackSome = writeBack(file, destageSeed);
+  let isUnflushed = false;
+  const figures = { asked: 0, made: 0 };
+  const early = earlyRuns(destageSeed);
+  const readSector: ReadSector = (offset) => readPadded(file, offset, SECTOR_SIZE);
 
-  function readSector(offset: number): Uint8Array {
-    const sector = new Uint8Array(SECTOR_SIZE);
+  function attempt(action: () => void): void {
     try {
-      readFile(file, offset, sector);
+      action();
     } catch (error: unknown) {
       failure ??= codeOf(error);
     }
-    return sector;
   }
 
   /** The cache goes to the kernel at once; later writes belong to the next flush. */
   function destage(): void {
-    try {
+    attempt(() => {
       for (const { offset, length, buffers } of cache.runs()) {
         if (writevSync(file, buffers, offset) !== length) failure ??= "SHORT_WRITE";
       }
-    } catch (error: unknown) {
-      failure ??= codeOf(error);
-    }
+    });
     cache.clear();
+    isUnflushed = false;
   }
 
   function flushNext(): void {
     isFlushing = true;
     const served = waiting;
     waiting = [];
-    made += 1;
+    figures.made += 1;
     if (failure === null) destage();
     const end = (error: unknown): void => {
       if (error !== null) failure ??= codeOf(error);
@@ -99,24 +97,29 @@ export function openFileDevice(path: string, destageSeed: number | null): FileDe
       return size;
     },
     get isIdle() {
-      return !isFlushing && waiting.length === 0 && cache.sectorCount === 0;
+      return !isFlushing && waiting.length === 0 && !isUnflushed;
     },
     get figures() {
-      return { asked, made };
+      return { ...figures };
     },
     read(offset, length) {
-      const bytes = new Uint8Array(length);
-      readFile(file, offset, bytes);
+      const bytes = readPadded(file, offset, length);
       cache.overlay(offset, bytes);
       return bytes;
     },
     write(offset, bytes) {
       size = Math.max(size, offset + bytes.length);
-      cache.put(offset, bytes, readSector);
-      failure ??= writeBackSome(offset, bytes);
+      isUnflushed = true;
+      attempt(() => {
+        const runs = early(offset, bytes);
+        writeRuns(file, offset, bytes, runs);
+        // Of a write that goes early and whole the cache keeps nothing; else it keeps all, and the flush writes it again.
+        if (runs[0]?.count === bytes.length / SECTOR_SIZE) cache.drop(offset, bytes.length);
+        else cache.put(offset, bytes, readSector);
+      });
     },
     flush(done) {
-      asked += 1;
+      figures.asked += 1;
       waiting.push(done);
       if (!isFlushing) flushNext();
     },
@@ -124,35 +127,38 @@ export function openFileDevice(path: string, destageSeed: number | null): FileDe
   };
 }
 
-function readFile(file: number, offset: number, into: Uint8Array): void {
-  let filled = 0;
-  while (filled < into.length) {
-    const count = readSync(file, into, filled, into.length - filled, offset + filled);
-    // Beyond the end of the file are zeros.
-    if (count === 0) return;
+/** Beyond the end of the file are zeros. */
+function readPadded(file: number, offset: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  for (let filled = 0; filled < length; ) {
+    const count = readSync(file, bytes, filled, length - filled, offset + filled);
+    if (count === 0) break;
     filled += count;
+  }
+  return bytes;
+}
+
+function writeRuns(
+  file: number,
+  offset: number,
+  bytes: Uint8Array,
+  runs: readonly SectorRun[],
+): void {
+  for (const { from, count } of runs) {
+    const at = from * SECTOR_SIZE;
+    writeSync(file, bytes, at, count * SECTOR_SIZE, offset + at);
   }
 }
 
-/** Some sectors of each write, early: as a disk's cache does when it likes. The cache keeps them, and the flush writes them again. */
-function writeBack(
-  file: number,
+/** Which sectors of each write reach the file before any flush: as a disk's cache writes back when it likes. */
+function earlyRuns(
   seed: number | null,
-): (offset: number, bytes: Uint8Array) => string | null {
+): (offset: number, bytes: Uint8Array) => readonly SectorRun[] {
   let writes = 0;
   return (offset, bytes) => {
-    if (seed === null || (offset | bytes.length) % SECTOR_SIZE !== 0) return null;
-    const runs = destaged(seed, writes, bytes.length / SECTOR_SIZE);
+    if (seed === null || (offset | bytes.length) % SECTOR_SIZE !== 0) return [];
     writes += 1;
-    try {
-      for (const { from, count } of runs) {
-        const at = from * SECTOR_SIZE;
-        writeSync(file, bytes, at, count * SECTOR_SIZE, offset + at);
-      }
-      return null;
-    } catch (error: unknown) {
-      return codeOf(error);
-    }
+    return destaged(seed, writes - 1, bytes.length / SECTOR_SIZE);
   };
 }
 

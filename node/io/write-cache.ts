@@ -32,6 +32,8 @@ export interface WriteCache {
   readonly sectorCount: number;
   /** @param readSector current content of a sector that is not cached; called for the ends of a write that covers a sector in part */
   put(offset: number, bytes: Uint8Array, readSector: ReadSector): void;
+  /** Forgets whole sectors: the file has newer ones. */
+  drop(offset: number, length: number): void;
   /** Puts the cached sectors into `into`, which was read at `offset`. */
   overlay(offset: number, into: Uint8Array): void;
   /** Everything, in the order of its place. */
@@ -96,6 +98,17 @@ export function createWriteCache(): WriteCache {
         done += length;
       }
     },
+    drop(offset, length) {
+      for (let at = offset; at < offset + length; at += SECTOR_SIZE) {
+        const index = Math.floor(at / BLOCK_SIZE);
+        const block = blocks.get(index);
+        const bit = 1 << ((at % BLOCK_SIZE) / SECTOR_SIZE);
+        if (block === undefined || (block.sectors & bit) === 0) continue;
+        block.sectors &= ~bit;
+        sectorCount -= 1;
+        if (block.sectors === 0 && blocks.delete(index)) forget(block);
+      }
+    },
     overlay(offset, into) {
       const last = Math.floor((offset + into.length - 1) / BLOCK_SIZE);
       for (let index = Math.floor(offset / BLOCK_SIZE); index <= last; index += 1) {
@@ -103,24 +116,26 @@ export function createWriteCache(): WriteCache {
         if (block !== undefined) overlayBlock(block, index * BLOCK_SIZE, offset, into);
       }
     },
-    runs() {
-      const runs: GrowingRun[] = [];
-      for (const [index, block] of [...blocks].sort(([left], [right]) => left - right)) {
-        for (let from = 0; from < SECTORS_PER_BLOCK; ) {
-          const to = endOfSpan(block.sectors, from);
-          if (to > from)
-            addSpan(runs, index * BLOCK_SIZE + from * SECTOR_SIZE, spanOf(block, from, to));
-          from = to + 1;
-        }
-      }
-      return runs;
-    },
+    runs: () => runsOf([...blocks].sort(([left], [right]) => left - right)),
     clear() {
       for (const block of blocks.values()) forget(block);
       blocks.clear();
       sectorCount = 0;
     },
   };
+}
+
+function runsOf(ascending: readonly (readonly [index: number, CachedBlock])[]): readonly Run[] {
+  const runs: GrowingRun[] = [];
+  for (const [index, block] of ascending) {
+    for (let from = 0; from < SECTORS_PER_BLOCK; ) {
+      const to = endOfSpan(block.sectors, from);
+      if (to > from)
+        addSpan(runs, index * BLOCK_SIZE + from * SECTOR_SIZE, spanOf(block, from, to));
+      from = to + 1;
+    }
+  }
+  return runs;
 }
 
 interface GrowingRun extends Run {

@@ -28,10 +28,7 @@ export function countAt(frame: Buffer, at: number): number {
 
 /** First of `fields` that is no exact count; null: all are. */
 export function firstUnsafe(fields: Readonly<Record<string, number>>): string | null {
-  for (const [field, value] of Object.entries(fields)) {
-    if (!Number.isSafeInteger(value)) return field;
-  }
-  return null;
+  return Object.keys(fields).find((field) => !Number.isSafeInteger(fields[field])) ?? null;
 }
 
 export function nameAt(frame: Buffer, at: number, length: number): Parsed<string> {
@@ -42,6 +39,11 @@ export function nameAt(frame: Buffer, at: number, length: number): Parsed<string
 /** Word of a code byte; null for a byte that means nothing. */
 export function wordOf<Word>(words: readonly Word[], code: number): Word | null {
   return words[code] ?? null;
+}
+
+/** A block where it lies in its frame. */
+export function viewBlock(frame: Buffer, from: number): Uint8Array {
+  return new Uint8Array(frame.buffer, frame.byteOffset + from, BLOCK_SIZE);
 }
 
 /** A copy of a block, out of a slab (`Buffer.poolSize`): hundreds come at once, and live for one write to the disk. */

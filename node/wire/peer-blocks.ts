@@ -1,4 +1,7 @@
-/** Frames between two hosts that carry blocks: one header for all, then the blocks. docs/wire.md has the offsets. */
+/**
+ * Frames between two hosts that carry blocks: one header for all, then the blocks. docs/wire.md has the offsets. A block that goes to the disk at once is
+ * a view of what arrived, for a copy would live no longer.
+ */
 import { crc32 } from "node:zlib";
 import type { RandomId } from "../core/identity.ts";
 import { COPY_MAX, type CopiedBlock, type PeerBody, type PeerFrame } from "../core/pair/frames.ts";
@@ -12,6 +15,7 @@ import {
   ownBlock,
   putCount,
   putId,
+  viewBlock,
 } from "./bytes.ts";
 import { ENVELOPE_BYTES, FRAME_TYPE, openFrame, seal } from "./envelope.ts";
 import { type Parsed, refuse } from "./parsed.ts";
@@ -113,7 +117,7 @@ export function parseWrite(frame: Buffer): Parsed<PeerFrame> {
   };
   const unsafe = firstUnsafe(counts);
   if (unsafe !== null) return refuse(`wrong field ${unsafe}`);
-  const data = ownBlock(frame, dataAt);
+  const data = viewBlock(frame, dataAt);
   const sum = frame.readUInt32LE(WRITE.sum);
   if (crc32(data) !== sum) return refuse("the block is not the one that was summed");
   const write = {
@@ -158,7 +162,7 @@ function encodeBlocks(
 }
 
 export function parseCopy(frame: Buffer): Parsed<PeerFrame> {
-  const parsed = parseBlocks(frame);
+  const parsed = parseBlocks(frame, viewBlock);
   if (!parsed.ok) return parsed;
   const { head, volume, blocks } = parsed.value;
   if (frame.readUInt8(COPY.flags) !== 0) return refuse("wrong reserved bits");
@@ -171,7 +175,10 @@ interface Blocks {
   readonly blocks: readonly CopiedBlock[];
 }
 
-function parseBlocks(frame: Buffer): Parsed<Blocks> {
+function parseBlocks(
+  frame: Buffer,
+  take: (frame: Buffer, from: number) => Uint8Array,
+): Parsed<Blocks> {
   if (frame.length < COPY.vm) return refuse("blocks without their header");
   const count = frame.readUInt8(COPY.count);
   if (count > COPY_MAX) return refuse(`${count} blocks in one frame`);
@@ -183,7 +190,7 @@ function parseBlocks(frame: Buffer): Parsed<Blocks> {
   const blocks: CopiedBlock[] = [];
   for (let at = start; at < frame.length; at += ENTRY_BYTES + BLOCK_SIZE) {
     const sum = frame.readUInt32LE(at + 4);
-    const data = ownBlock(frame, at + ENTRY_BYTES);
+    const data = take(frame, at + ENTRY_BYTES);
     if (crc32(data) !== sum) return refuse("a block is not the one that was summed");
     blocks.push({ lba: frame.readUInt32LE(at), sum, data });
   }
@@ -209,7 +216,7 @@ const ZEROS = new Uint8Array(BLOCK_SIZE);
 const ZERO_SUM = crc32(ZEROS);
 
 export function parseFetched(frame: Buffer): Parsed<PeerFrame> {
-  const parsed = parseBlocks(frame);
+  const parsed = parseBlocks(frame, ownBlock);
   if (!parsed.ok) return parsed;
   const { head, volume, blocks } = parsed.value;
   const [block] = blocks;

@@ -1,7 +1,7 @@
 /** Frames between two hosts. What carries blocks has a binary header (peer-blocks.ts), everything else is JSON. */
 import {
   type BlockRuns,
-  COPY_MAX,
+  COPIED_MAX,
   type ExtentList,
   type HelloView,
   type PeerBody,
@@ -107,7 +107,7 @@ const body: Check<JsonBody> = variants<JsonBody>({
   ready: { intents: extentLists },
   merged: { extents: extentLists },
   sums: { volume: uint16, first: uint32, sums: listOf(uint32, SUMS_MAX) },
-  copied: { volume: uint16, blocks: listOf(pairOf(uint32, uint32), COPY_MAX) },
+  copied: { volume: uint16, blocks: listOf(pairOf(uint32, uint32), COPIED_MAX) },
   discard: {},
   maps: { base: orNull(lineage), dirty: blockRuns, intents: extentLists },
   mapped: { blocks: blockRuns },
@@ -134,7 +134,7 @@ export function encodePeerFrame(frame: PeerFrame): Uint8Array {
   return encodeJson(FRAME_TYPE.peer, frame);
 }
 
-/** Never throws. A block's data is a copy, whose checksum is the one that the frame names. */
+/** Never throws. The blocks of a `write` or `copy` are views of `bytes`; their checksums are the ones that the frame names. */
 export function parsePeerFrame(bytes: Uint8Array): Parsed<PeerFrame> {
   const envelope = openEnvelope(bytes);
   if (!envelope.ok) return envelope;

@@ -79,6 +79,42 @@ await t.test(
   },
 );
 
+await t.test("what goes early is read, overwritten and flushed like everything else", async (t) => {
+  t.testdir();
+  const SECTOR = 512;
+  const step = fc.record({
+    sector: fc.nat(SIZE / SECTOR - 1),
+    count: fc.integer({ min: 1, max: 16 }),
+    byte: fc.integer({ min: 1, max: 255 }),
+    isFlushed: fc.boolean(),
+  });
+  let nth = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.nat(), fc.array(step, { maxLength: 40 }), async (seed, steps) => {
+      nth += 1;
+      const path = join(t.testdirName, `p${nth}`);
+      const device = openFileDevice(path, seed);
+      const seen = new Uint8Array(SIZE);
+      for (const { sector, count, byte, isFlushed } of steps) {
+        const at = sector * SECTOR;
+        const bytes = filled(Math.min(count * SECTOR, SIZE - at), byte);
+        device.write(at, bytes);
+        seen.set(bytes, at);
+        if (!Buffer.from(seen).equals(device.read(0, SIZE))) return false;
+        if (isFlushed && (await flush(device)) !== null) return false;
+      }
+      if ((await flush(device)) !== null || !device.isIdle) return false;
+      device.close();
+      const reopened = openFileDevice(path, null);
+      const isSame = Buffer.from(seen).equals(reopened.read(0, SIZE));
+      reopened.close();
+      return isSame;
+    }),
+    { numRuns: 100 },
+  );
+  t.pass("100 histories agree");
+});
+
 await t.test("flushes that wait share one, and end in their order", async (t) => {
   t.testdir();
   const { device } = deviceOf(t);

@@ -137,7 +137,7 @@ const peerBody: fc.Arbitrary<PeerBody> = fc.oneof(
   record({
     kind: is("copied"),
     volume,
-    blocks: fc.array(fc.tuple(uint32, uint32), { maxLength: 16 }),
+    blocks: fc.array(fc.tuple(uint32, uint32), { maxLength: 1_024 }),
   }),
   fc.constantFrom<PeerBody>(
     { kind: "opened" },

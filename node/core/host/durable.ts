@@ -13,7 +13,7 @@ import { watch } from "../pair/services.ts";
 import { couldNotSave, giveUpCopy, sayMapped } from "../pair/split-brain.ts";
 import { sendArmed } from "../pair/steps.ts";
 import { merged, sendCopies } from "../resync/source.ts";
-import { receive, sayReady } from "../resync/target.ts";
+import { noteCopied, receive, sayReady } from "../resync/target.ts";
 import { mark, note, writeNextPage } from "./context.ts";
 import type { HostEvent } from "./contract.ts";
 import type { AfterPage, HostState, OpenSession } from "./state.ts";
@@ -46,8 +46,7 @@ export function committed(host: HostState, token: number): void {
     }
     case "copied": {
       const session = openSessionOf(host, then.session);
-      const { volume, blocks } = then;
-      if (session !== null) sendStream(host, session, { kind: "copied", volume, blocks });
+      if (session !== null) noteCopied(session, then);
       return;
     }
     case "started":

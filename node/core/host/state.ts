@@ -9,7 +9,7 @@ import type {
   SessionId,
 } from "../machine/entry.ts";
 import type { SumBook } from "../mirror/book.ts";
-import type { ExtentList, HelloView, PathId, PeerBody } from "../pair/frames.ts";
+import type { CopiedBlockSum, ExtentList, HelloView, PathId, PeerBody } from "../pair/frames.ts";
 import type { Page, Right } from "../pair/page.ts";
 import type { Verdict } from "../pair/reconnect.ts";
 import type { QuorumRecord } from "../quorum/messages.ts";
@@ -138,6 +138,8 @@ export interface TargetResync {
   phase: "stopping" | "stepping-down" | "unmerged" | "merging" | "receiving";
   /** Whose sums the source asked for with `merged`. */
   extents: readonly ExtentList[];
+  /** Durable here, and not yet said. */
+  readonly copied: Map<VolumeId, CopiedBlockSum[]>;
 }
 
 /** A block of any volume as one number. */
@@ -281,7 +283,7 @@ export type Continuation =
       readonly kind: "copied";
       readonly session: RandomId;
       readonly volume: VolumeId;
-      readonly blocks: readonly (readonly [lba: number, sum: number])[];
+      readonly blocks: readonly CopiedBlockSum[];
     }
   | { readonly kind: "mapped"; readonly session: RandomId };
 

@@ -64,12 +64,17 @@ export interface CopiedBlock {
   readonly lba: Lba;
   /** CRC-32 of `data`. */
   readonly sum: number;
-  /** 4096 bytes, owned by the receiver. */
+  /** 4096 bytes. */
   readonly data: Uint8Array;
 }
 
 /** Most blocks of one `copy`: 64 KiB. */
 export const COPY_MAX = 16;
+/** Most blocks of one `copied`: of several `copy`s that one flush served. */
+export const COPIED_MAX = 1_024;
+
+/** A block of which `copied` speaks. */
+export type CopiedBlockSum = readonly [lba: Lba, sum: number];
 
 export type PeerBody =
   /** First frame of a session attempt; `answers` is the other side's nonce, null in the opening hello. */
@@ -133,11 +138,11 @@ export type PeerBody =
     }
   /** At most 16 blocks. */
   | { readonly kind: "copy"; readonly volume: VolumeId; readonly blocks: readonly CopiedBlock[] }
-  /** Durable at the target. */
+  /** Durable at the target. At most 1,024 blocks, of any number of `copy`s. */
   | {
       readonly kind: "copied";
       readonly volume: VolumeId;
-      readonly blocks: readonly (readonly [lba: Lba, sum: number])[];
+      readonly blocks: readonly CopiedBlockSum[];
     }
   /** The operator chose the sender's copy: the receiver is to discard its own. */
   | { readonly kind: "discard" }

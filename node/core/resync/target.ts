@@ -2,21 +2,23 @@
 import type { DiskOp } from "../disk/ops.ts";
 import { commit, mark, persistPage } from "../host/context.ts";
 import type { HostState, OpenSession, TargetResync } from "../host/state.ts";
-import { sameBoot } from "../identity.ts";
+import { sameBoot, type VolumeId } from "../identity.ts";
 import { noteSum, sumsOf } from "../mirror/book.ts";
 import { blocksOf } from "../mirror/dirty.ts";
 import { intentList, takeAllIntents } from "../mirror/intents.ts";
 import { forgetBoot, isWriterIdle, startRoundIfDue } from "../mirror/writer.ts";
-import type { PeerBody } from "../pair/frames.ts";
+import { COPIED_MAX, type CopiedBlockSum, type PeerBody } from "../pair/frames.ts";
 import type { Page } from "../pair/page.ts";
 import { sendStream } from "../pair/send.ts";
 import { BLOCKS_PER_EXTENT } from "../units.ts";
 
 /** Extents whose sums go into one frame: 2,048 numbers. */
 const EXTENTS_PER_SUMS = 32;
+/** Copied blocks kept for one frame at most: the source's window is to stay open. */
+const COPIED_AT_ONCE = COPIED_MAX / 2;
 
 export function beginTarget(session: OpenSession): void {
-  session.resync = { side: "target", phase: "stopping", extents: [] };
+  session.resync = { side: "target", phase: "stopping", extents: [], copied: new Map() };
 }
 
 function targetOf(host: HostState): { session: OpenSession; resync: TargetResync } | null {
@@ -128,4 +130,26 @@ export function takeCopy(
     volume,
     blocks: blocks.map(({ lba, sum }) => [lba, sum] as const),
   });
+}
+
+/** These blocks are durable. The frame that says so waits for the others that the same flush served. */
+export function noteCopied(
+  { resync }: OpenSession,
+  of: { readonly volume: VolumeId; readonly blocks: readonly CopiedBlockSum[] },
+): void {
+  if (resync?.side !== "target") return;
+  const known = resync.copied.get(of.volume);
+  if (known === undefined) resync.copied.set(of.volume, [...of.blocks]);
+  else known.push(...of.blocks);
+}
+
+export function sayCopiedIfDue(host: HostState): void {
+  const target = targetOf(host);
+  if (target === null) return;
+  const { session, resync } = target;
+  for (const [volume, blocks] of resync.copied) {
+    if (host.isMoreDue && blocks.length < COPIED_AT_ONCE) continue;
+    resync.copied.delete(volume);
+    sendStream(host, session, { kind: "copied", volume, blocks });
+  }
 }
