@@ -25,6 +25,8 @@ import {
 import { at, blankDisk, createWorld, HOSTS, runTo, WAYS, type World } from "./world-state.ts";
 
 const AT_PAR = { right: "open", durableRight: "open", derived: "duplex", session: true } as const;
+/** As good as for ever. Unit: milliseconds. */
+const SWALLOWED = 1e9;
 const RUNS_ALONE = { right: "sole", durableRight: "sole", running: true, intake: true } as const;
 
 /** Both hosts start on blank disks and meet at 5: protected and armed at 11, `a` runs from 194 on. */
@@ -431,6 +433,56 @@ await t.test(
     t.equal(sessions.length, 2, "one session, at both ends", { notes: notesSince(world, 200) });
     isAtPar(t, world);
     t.equal(stand(world, "a").gen, stand(world, "b").gen);
+    t.end();
+  },
+);
+
+await t.test("an A-link that swallows bytes costs one silence, not the service", (t) => {
+  // 1. alink0, which carries the stream, swallows everything and closes nothing. 2. Beats over alink1 and mgmt go on, so nobody is suspected; the
+  // mirrored write waits on alink0, and the guest with it, for as long as the link stays so. P26 let a session change its A-link only when that one closes.
+  const world = written();
+  at(world, 2_000, () => {
+    world.delay = (way) => (way === "alink0" ? SWALLOWED : 0.3);
+  });
+  inputEvery(world, 2_100, 3_000, 100);
+  runTo(world, 2_150);
+  t.equal(stand(world, "a").completed, 11, "the first write after it waits");
+  runTo(world, 2_240);
+  isAtPar(t, world);
+  t.equal(
+    stand(world, "a").completed,
+    13,
+    "after one silence and a beat it is complete, and the next one",
+  );
+  runTo(world, 3_050);
+  isAtPar(t, world);
+  t.equal(stand(world, "a").completed, 20, "and so are all others");
+  t.same(blocksOf(world, "b"), blocksOf(world, "a"), "equal disks");
+  t.end();
+});
+
+await t.test("a hello that a link swallows is said over the other one", (t) => {
+  // 1. alink0 is up at both ends and swallows everything. 2. The lower host said every hello over the first A-link that is up.
+  const world = createWorld();
+  world.delay = (way) => (way === "alink0" ? SWALLOWED : 0.3);
+  started(world);
+  runTo(world, 1_000);
+  isAtPar(t, world);
+  t.end();
+});
+
+await t.test(
+  "a runner whose A-links both swallow bytes goes on alone although mgmt is there",
+  (t) => {
+    const world = written();
+    at(world, 2_000, () => {
+      world.delay = (way) => (way === "mgmt" ? 0.3 : SWALLOWED);
+    });
+    inputEvery(world, 2_100, 3_000, 100);
+    runTo(world, 3_050);
+    t.match(stand(world, "a"), RUNS_ALONE, "nothing can be mirrored, and nobody waits for it");
+    t.match(stand(world, "b"), { running: false });
+    t.equal(stand(world, "a").completed, 20);
     t.end();
   },
 );

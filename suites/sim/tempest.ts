@@ -210,7 +210,18 @@ async function changeDisk(rig: SimRigMore, draws: Draws, host: string): Promise<
   await rig.kill(host);
   await rig.replaceDisk(host, isBlank ? null : image);
   await rig.start(host);
+  // What came back is known by its peer alone: that one's end before they meet would be the loss of both copies.
+  if (!isBlank) await untilMet(rig, host);
   return `${isBlank ? "blank disk" : "old image"} of ${host}`;
+}
+
+/** The links are mended if the hosts do not meet by themselves. */
+async function untilMet(rig: SimRigMore, host: string): Promise<void> {
+  const isMet = (): boolean =>
+    isDuplex(rig) || rig.hosts().some((view) => view.host === host && view.right === "none");
+  if (await rig.waitFor(isMet, rig.now() + 2 * SECOND_US)) return;
+  await rig.mend(rig.topology.links.map(({ id }) => id));
+  await rig.waitFor(isMet, rig.now() + 10 * SECOND_US);
 }
 
 async function cut(rig: SimRigMore, draws: Draws): Promise<string> {

@@ -42,6 +42,7 @@ export function initialState(config: HostConfig): HostState {
     session: { kind: "none" },
     pendingHello: null,
     helloAt: 0,
+    hellosInVain: 0,
     isSuspected: false,
     beatSeq: 0,
     beatAt: 0,

@@ -341,6 +341,8 @@ export interface HostState {
   session: SessionState;
   pendingHello: PendingHello | null;
   helloAt: Instant;
+  /** Hellos that nobody answered: the next one takes another A-link. */
+  hellosInVain: number;
   isSuspected: boolean;
   beatSeq: number;
   beatAt: Instant;

@@ -17,13 +17,14 @@ import { endMoveIfCut, handOverIfDue, leaveIfDue } from "./handover.ts";
 import { beatIfDue } from "./lease.ts";
 import { pairIfDue, takeHeldPair } from "./pairing.ts";
 import { isPeerSilent } from "./paths.ts";
-import { answerHelloIfDue, giveUpHelloIfDue, openIfDue } from "./session.ts";
+import { answerHelloIfDue, giveUpHelloIfDue, giveUpSilentPaths, openIfDue } from "./session.ts";
 import { sayMapsIfDue } from "./split-brain.ts";
 import { armIfDue, disarmIfDue, endStepIfLate, partIfDue, takeHeldCede } from "./steps.ts";
 
 export function pursue(host: HostState): void {
   if (host.isStarted) partIfDue(host);
   suspectIfDue(host);
+  giveUpSilentPaths(host);
   if (host.isStarted) {
     endStepIfLate(host);
     takeHeldCede(host);

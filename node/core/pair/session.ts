@@ -1,6 +1,6 @@
 /** Opening, carrying and closing the pair session. */
 
-import { drawId, mark, note, persistPage } from "../host/context.ts";
+import { drawId, emit, mark, note, persistPage } from "../host/context.ts";
 import type { HostState, OpenSession, PathState } from "../host/state.ts";
 import type { RandomId } from "../identity.ts";
 import { digestsOf } from "../mirror/book.ts";
@@ -45,13 +45,12 @@ function viewOf(host: HostState): HelloView {
   };
 }
 
-/** The lower host opens over the first A-link that is up. */
+/** The lower host opens over an A-link that is up: after a hello that nobody answered over the next one, for a link that swallows bytes looks as if it were up. */
 export function openIfDue(host: HostState): void {
   if (host.session.kind !== "none" || !isLower(host) || host.claim !== null) return;
   if (host.now < host.helloAt || !isReadyForHello(host)) return;
-  const path = host.paths.find(
-    (candidate) => candidate.config.role === "alink" && candidate.conn !== null,
-  );
+  const up = host.paths.filter(({ config, conn }) => config.role === "alink" && conn !== null);
+  const path = up[host.hellosInVain % up.length];
   if (path === undefined || path.conn === null) return;
   const nonce = drawId(host);
   const view = viewOf(host);
@@ -81,7 +80,9 @@ function helloTimeout(host: HostState): number {
 export function giveUpHelloIfDue(host: HostState): void {
   const { session } = host;
   if (session.kind !== "hello-sent" && session.kind !== "answered") return;
-  if (host.now >= session.since + helloTimeout(host)) host.session = { kind: "none" };
+  if (host.now < session.since + helloTimeout(host)) return;
+  host.hellosInVain += 1;
+  host.session = { kind: "none" };
 }
 
 export function takeHello(
@@ -267,6 +268,26 @@ function openIfConfirmed(host: HostState, frame: PeerFrame): void {
   if (session.kind !== "answered" || frame.session !== session.id) return;
   const open = openSession(host, session);
   enterVerdict(host, open, session.mine, session.view);
+}
+
+/**
+ * A connection over which nothing came for a whole silence, while the session lives, is given up: a link that swallows bytes closes nothing. With the
+ * stream's own the session ends, and the next one begins over another A-link. Its silence goes on counting, so that nobody is suspected later for it.
+ */
+export function giveUpSilentPaths(host: HostState): void {
+  const { session } = host;
+  if (session.kind !== "open") return;
+  for (const path of host.paths) {
+    const { conn, silentFor, config } = path;
+    if (conn === null || silentFor < host.config.timing.silence) continue;
+    mark(host, "silent-path");
+    emit(host, { kind: "close-path", path: config.id, conn });
+    path.conn = null;
+    path.isRefused = false;
+    if (config.id !== session.path) continue;
+    closeSession(host, `${config.id} is silent`);
+    host.helloAt = host.now;
+  }
 }
 
 /** A path closed: with the stream's connection the session ends. */
