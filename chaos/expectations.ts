@@ -22,11 +22,12 @@ type Found = Pick<CheckResult, "verdict" | "why">;
 
 /** Empty: the scenario expects nothing. */
 export function checkExpectations(input: ExpectationInput): readonly CheckResult[] {
-  const { expect, faults, events } = input;
+  const { expect, faults } = input;
   if (Object.keys(expect).length === 0) return [];
   const name = "expectations";
   const [first] = faults;
   if (first === undefined) return [{ name, verdict: "unknown", why: "no fault was injected" }];
+  const events = beforeTeardown(input.events);
   const later = events.filter(({ at }) => at >= first.at);
   const { boots, alone, interruptionMaxMs, resync } = expect;
   const { mustNotBoot = [], inResync = [] } = expect;
@@ -43,6 +44,12 @@ export function checkExpectations(input: ExpectationInput): readonly CheckResult
   const worst = found.find(({ verdict }) => verdict === "fail") ?? found.find(isDoubtful);
   if (worst !== undefined) return [{ name, ...worst }];
   return [{ name, verdict: "pass", why: found.map(({ why }) => why).join("; ") }];
+}
+
+/** A host that the teardown kills a moment later than its peer goes on alone first. */
+function beforeTeardown(events: readonly RunEvent[]): readonly RunEvent[] {
+  const end = events.find(({ source, what }) => source === "harness" && what === "teardown");
+  return end === undefined ? events : events.filter(({ at }) => at < end.at);
 }
 
 function isDoubtful({ verdict }: Found): boolean {

@@ -210,6 +210,7 @@ async function endOf(rig: Rig, timeline: Timeline | null, isFinished: boolean): 
     // Nothing more can be mended; the teardown says what is left.
   }
   try {
+    rig.report("teardown", {});
     const left = await rig.teardown();
     if (left.length === 0) return null;
     return new HarnessError("LEFTOVERS", `not ended: ${left.join("; ")}`, {

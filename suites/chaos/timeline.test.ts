@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t from "tap";
+import { checkExpectations } from "../../chaos/expectations.ts";
 import { planRun } from "../../chaos/plan/plan.ts";
 import { parseScenario } from "../../chaos/plan/scenario.ts";
 import { type RunOutcome, runScenario } from "../../chaos/run.ts";
@@ -279,6 +280,22 @@ await t.test(
     t.match(checkNamed(none, "expectations"), /^fail: no delta resync ended/);
   },
 );
+
+await t.test("what hosts do while everything is ended is not counted", (t) => {
+  const alone = (at: number) => ({ at, source: "host b", what: "page", right: "sole" });
+  const teardown = { at: 900, source: "harness", what: "teardown" };
+  const judge = (events: readonly RunEvent[]) =>
+    checkExpectations({
+      bed: "local",
+      expect: { alone: 0 },
+      events,
+      faults: [{ target: "a", at: 100 }],
+      recovery: [],
+    }).map(({ verdict }) => verdict);
+  t.same(judge([alone(500), teardown]), ["fail"]);
+  t.same(judge([teardown, alone(901)]), ["pass"]);
+  t.end();
+});
 
 await t.test("outside the budget nothing is owed, but with an operator's help", async (t) => {
   const steps = "  - { atMs: 0, fault: kill-host, on: standby }";
