@@ -71,6 +71,7 @@ const helloView = shape<HelloView>({
   diskGood: flag,
   protect: flag,
   seen,
+  owes: flag,
   mustRearm: flag,
 });
 

@@ -21,13 +21,15 @@ const FINISH_WITHIN_US = 30_000_000;
 /** Simulated time of one seed: short enough that the history of a run stays small. Unit: seconds. */
 export const SIM_SPELL_S = 600;
 
-/** `failover`: a claim, a right to be alone, a boot. `doubt`: a suspicion or a suspension that came to nothing. Null: neither. */
+/** `failover`: a claim, a right to be alone, a boot. `doubt`: a suspicion, a suspension or a lost session that came to nothing. Null: neither. */
 export function alarmOf({ what, ...fields }: RunEvent): "failover" | "doubt" | null {
   switch (what) {
     case "suspect":
       return "doubt";
     case "claim":
       return "failover";
+    case "session":
+      return fields["state"] === "closed" ? "doubt" : null;
     case "page":
       return fields["right"] === "sole" ? "failover" : null;
     case "vm":
@@ -134,7 +136,7 @@ function failoverRow(what: string, span: string, seen: readonly string[]): Row {
   const failovers = seen.filter((line) => line.startsWith("failover"));
   const doubts = seen.length - failovers.length;
   const first = seen[0] === undefined ? "" : `; the first ${seen[0]}`;
-  const found = `${failovers.length} claims, boots and pages \`sole\` in ${span}; ${doubts} suspicions and suspensions that came to nothing${first}`;
+  const found = `${failovers.length} claims, boots and pages \`sole\` in ${span}; ${doubts} suspicions, suspensions and lost sessions that came to nothing${first}`;
   const isMet = failovers.length === 0;
   return fact(what, found, { target: "0", isMet, by: `${failovers.length}` });
 }

@@ -35,6 +35,7 @@ function view(host: string, page: Partial<Page>, extra: Partial<HelloView> = {})
     diskGood: true,
     protect: false,
     seen: [],
+    owes: false,
     mustRearm: false,
     ...extra,
   };

@@ -22,6 +22,7 @@ import {
   restart,
   stand,
 } from "./world.ts";
+import { tell } from "./world-effects.ts";
 import { at, blankDisk, createWorld, HOSTS, runTo, WAYS, type World } from "./world-state.ts";
 
 const AT_PAR = { right: "open", durableRight: "open", derived: "duplex", session: true } as const;
@@ -486,3 +487,68 @@ await t.test(
     t.end();
   },
 );
+
+/** The service is gone, `a` is elected, and the VM was moved to `b`, which ceded; at 5,000 `a` dies with writes that it never answered. */
+function movedAndKilled(): World {
+  const world = written();
+  at(world, 1_500, () => cutService(world));
+  at(world, 3_500, () => {
+    tell(world, world.hosts.a, { kind: "operator", command: { op: "switch-over" } });
+  });
+  inputEvery(world, 4_000, 5_100, 20);
+  at(world, 4_990, () => {
+    world.commitTime = (host) => (host === "a" ? 50 : 1);
+  });
+  at(world, 5_000, () => kill(world, "a"));
+  at(world, 5_300, () => {
+    world.commitTime = () => 1;
+    restart(world, "a");
+  });
+  at(world, 5_305, () => openAll(world));
+  return world;
+}
+
+await t.test(
+  "a runner that had ceded goes on when its elected peer returns without a write",
+  (t) => {
+    // 1. The arbiter is lost: `a` is elected, `b` has ceded. 2. An operator moves the VM to `b`. 3. `a` dies with a write under way and returns: a warm extent
+    // differs, and after a restart the runner is to go alone. `b` may not, and `a` does not run: the VM stood still until a service came back.
+    const world = movedAndKilled();
+    const lacked = watchCompletion(world);
+    runTo(world, 4_980);
+    t.match(stand(world, "a"), { right: "elected", running: false });
+    t.match(stand(world, "b"), { right: "ceded", running: true, intake: true });
+    runTo(world, 5_600);
+    t.match(stand(world, "b"), { right: "ceded", running: true, intake: true, barred: null });
+    t.match(stand(world, "a"), { right: "elected", running: false, barred: null });
+    t.same([...lacked], [], "the peer has all that is complete");
+    t.same(blocksOf(world, "b"), blocksOf(world, "a"), "equal disks");
+    const again = notesSince(world, 5_300).filter((line) => line.includes("compared again"));
+    t.ok(again.length > 0, "the hosts met twice");
+    t.end();
+  },
+);
+
+await t.test("what a ceded runner's peer had answered for and lost is no write owed", (t) => {
+  // As above, but an image of `a` from before its last writes is put back: what differs stays so after everything owed was sent again.
+  const world = movedAndKilled();
+  let image = blankDisk();
+  at(world, 4_500, () => {
+    image = structuredClone(world.hosts.a.disk);
+  });
+  at(world, 5_001, () => {
+    world.hosts.a.disk = image;
+  });
+  at(world, 6_000, () => mendService(world));
+  runTo(world, 5_900);
+  t.match(stand(world, "b"), { right: "ceded", running: true, intake: false });
+  t.ok(
+    world.notes.some(({ note }) => note.what === "alert" && note.code === "copies-differ"),
+    "somebody is told",
+  );
+  runTo(world, 9_000);
+  for (const host of HOSTS)
+    t.match(stand(world, host), { ...AT_PAR, running: host === "b", barred: null }, host);
+  t.same(blocksOf(world, "b"), blocksOf(world, "a"), "equal disks");
+  t.end();
+});

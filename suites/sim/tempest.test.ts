@@ -16,6 +16,7 @@ const ONCE_FAILED: readonly (readonly [seed: number, found: string])[] = [
   [3_002, "the rules knew no policy that lets both go on alone"],
   [3_399, "open beside open of a generation both had left was impossible for ever"],
   [20_535, "a step waited for ever on an A-link that swallows bytes while another one lives"],
+  [61_029, "a ceded runner whose elected peer came back without a write stood still for ever"],
   [4_174, "an image put back within one start lost writes of a warm extent, silently"],
 ];
 const FRESH = Array.from({ length: 12 }, (_, index) => 100 + index);

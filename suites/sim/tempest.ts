@@ -73,6 +73,8 @@ export async function rage(seed: number): Promise<Tempest> {
   });
   await healAll(rig);
   log.push(`${rig.now()} healed`);
+  // A link that swallowed bytes closes when it is mended: what looks whole before that is noticed is not.
+  await rig.until(rig.now() + SECOND_US);
   const isArmed = quorum !== "none" || split;
   const { isWhole, resolves } = await untilWhole(rig, draws, log, { isArmed, split });
   await workload.finish(rig.now() + 5 * SECOND_US);

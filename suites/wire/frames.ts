@@ -91,6 +91,7 @@ const view = record<HelloView>({
   diskGood: fc.boolean(),
   protect: fc.boolean(),
   seen: names,
+  owes: fc.boolean(),
   mustRearm: fc.boolean(),
 });
 

@@ -210,7 +210,14 @@ function present(host: HostState): NonNullable<Page["gen"]> {
 /** A pairing ended: from here the session is at par, and beats give a lease. */
 function becomePar(host: HostState, session: OpenSession | null): void {
   if (session === null || session.verdict.kind === "par") return;
-  session.verdict = { kind: "par", row: "D11", isRearmDue: false, equalise: null, silent: [] };
+  session.verdict = {
+    kind: "par",
+    row: "D11",
+    isRearmDue: false,
+    equalise: null,
+    isProvisional: false,
+    silent: [],
+  };
   session.resync = null;
   if (host.page.right === "ceded") {
     session.peerRight = "elected";

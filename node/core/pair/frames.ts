@@ -47,6 +47,8 @@ export interface HelloView {
   readonly applied: number;
   /** Number of the last write of the VM in memory; 0: none runs here, or it has written nothing. */
   readonly lastWrite: number;
+  /** The VM in memory has writes that are not durable on both. */
+  readonly owes: boolean;
   /** Extents whose intent bit is set. */
   readonly intents: readonly ExtentList[];
   /** Digest of each extent's checksums, in the order of the volumes and their extents (docs/wire.md). */

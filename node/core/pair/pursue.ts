@@ -17,7 +17,13 @@ import { endMoveIfCut, handOverIfDue, leaveIfDue } from "./handover.ts";
 import { beatIfDue } from "./lease.ts";
 import { pairIfDue, takeHeldPair } from "./pairing.ts";
 import { isPeerSilent } from "./paths.ts";
-import { answerHelloIfDue, giveUpHelloIfDue, giveUpSilentPaths, openIfDue } from "./session.ts";
+import {
+  answerHelloIfDue,
+  compareAgainIfDue,
+  giveUpHelloIfDue,
+  giveUpSilentPaths,
+  openIfDue,
+} from "./session.ts";
 import { sayMapsIfDue } from "./split-brain.ts";
 import { armIfDue, disarmIfDue, endStepIfLate, partIfDue, takeHeldCede } from "./steps.ts";
 
@@ -32,6 +38,7 @@ export function pursue(host: HostState): void {
     answerHelloIfDue(host);
     giveUpHelloIfDue(host);
     goAloneIfDue(host);
+    compareAgainIfDue(host);
     openIfDue(host);
     stepDownIfDue(host);
     mergeIfDue(host);

@@ -46,6 +46,8 @@ export interface AtPar {
   readonly isRearmDue: boolean;
   /** Copies differ, and this host's is to stay: it goes alone, the other becomes a target. Null: nothing to do. */
   readonly equalise: HostId | null;
+  /** That host may not go alone, and still owes the other writes: what differs may be just these. Once they are durable the hosts meet anew. */
+  readonly isProvisional: boolean;
   /** Extents that differ although no intent log names them. */
   readonly silent: readonly ExtentList[];
 }
@@ -328,12 +330,14 @@ function compared(
 ): Verdict {
   const { row, isRearmDue } = by;
   const { inside, outside } = differencesOf(low, high);
-  const par = { kind: "par", row, isRearmDue, silent: outside } as const;
+  const par = { kind: "par", row, isRearmDue, silent: outside, isProvisional: false } as const;
   const runner = [low, high].find((view) => view.running);
   if (runner !== undefined) {
     const standby = runner === low ? high : low;
     const isUntold = inside > 0 && hasRestarted(runner, standby);
-    return { ...par, equalise: outside.length > 0 || isUntold ? runner.host : null };
+    if (outside.length === 0 && !isUntold) return { ...par, equalise: null };
+    const isProvisional = outside.length === 0 && runner.page.right === "ceded" && runner.owes;
+    return { ...par, equalise: runner.host, isProvisional };
   }
   if (inside === 0 && outside.length === 0) return { ...par, equalise: null };
   const source = by.first ?? newer(low, high);

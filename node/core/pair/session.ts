@@ -1,6 +1,6 @@
 /** Opening, carrying and closing the pair session. */
 
-import { drawId, emit, mark, note, persistPage } from "../host/context.ts";
+import { drawId, emit, mark, note, parSession, persistPage } from "../host/context.ts";
 import type { HostState, OpenSession, PathState } from "../host/state.ts";
 import type { RandomId } from "../identity.ts";
 import { digestsOf } from "../mirror/book.ts";
@@ -36,6 +36,7 @@ function viewOf(host: HostState): HelloView {
     vmBoot: vm.kind === "running" ? vm.vmBoot : host.page.vmBoot,
     applied: durableFor(host),
     lastWrite: vm.kind === "running" ? host.mirror.lastWrite : 0,
+    owes: vm.kind === "running" && isOwing(host),
     intents: intentList(host),
     digests: digestsOf(host.mirror.sumsHere),
     diskGood: host.isDiskGood,
@@ -43,6 +44,20 @@ function viewOf(host: HostState): HelloView {
     seen: seenServices(host),
     mustRearm: host.mustRearm,
   };
+}
+
+function isOwing(host: HostState): boolean {
+  return host.mirror.unacked.length > 0 || !isWriterIdle(host);
+}
+
+/** The peer has what this runner owed it, so that what still differs is what it had lost. */
+export function compareAgainIfDue(host: HostState): void {
+  const session = parSession(host);
+  if (session?.verdict.kind !== "par" || !session.verdict.isProvisional) return;
+  if (host.vm.kind !== "running" || isOwing(host)) return;
+  mark(host, "compared-again");
+  closeSession(host, "the copies are compared again");
+  host.helloAt = host.now;
 }
 
 /** The lower host opens over an A-link that is up: after a hello that nobody answered over the next one, for a link that swallows bytes looks as if it were up. */

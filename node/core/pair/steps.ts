@@ -37,6 +37,7 @@ export function armIfDue(host: HostState): void {
   const session = parSession(host);
   if (session === null || !isFree(host, session) || rightOf(host) !== "elected") return;
   if (equaliserOf(session) === host.config.host || session.isLeaving) return;
+  if (session.verdict.kind === "par" && session.verdict.isProvisional) return;
   if (isWithoutArbiter(host)) {
     if (host.config.peerLoss === "continue") armAlone(host, session);
     return;

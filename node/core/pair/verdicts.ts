@@ -109,6 +109,13 @@ function meetAtPar(
   if (verdict.isRearmDue) host.mustRearm = true;
   if (verdict.silent.length > 0) suspect(host, verdict.silent);
   if (verdict.equalise !== null) mark(host, "copies-differ");
+  if (verdict.equalise === host.config.host && rightOf(host) === "ceded" && !verdict.isProvisional)
+    note(host, {
+      what: "alert",
+      code: "copies-differ",
+      detail:
+        "the elected peer came back with a copy that differs: the VM waits for a quorum service",
+    });
   if (peer.running && peer.vmBoot !== null) {
     followBoot(host, peer.vmBoot);
     nameIntents(host, peer.lastWrite);
