@@ -47,6 +47,8 @@ export interface RunOptions {
   readonly replayOf: (folder: string) => string;
   /** One line for people, without its end. */
   readonly onProgress: (line: string) => void;
+  /** Called before everything is ended, if the run has not passed so far; everything waits for it. */
+  readonly keep?: (rig: Rig) => Promise<void>;
   /** Ends the run early: the bed is torn down, the record is kept, the verdict is `unknown`. */
   readonly signal?: AbortSignal;
 }
@@ -96,12 +98,23 @@ async function perform(plan: Plan, record: RunRecord, options: RunOptions): Prom
   } catch (error: unknown) {
     failure = error;
   }
+  if (rig !== null && options.keep !== undefined && !(failure instanceof Interrupted)) {
+    const isGood = failure === null && hasPassedSoFar(plan, record, rig);
+    // Who looks at it must not keep it from being ended.
+    if (!isGood) await options.keep(rig).catch((error: unknown) => onProgress(String(error)));
+  }
   const leftover = rig === null ? null : await endOf(rig, timeline, isFinished);
   failure ??= leftover;
   const held = rig?.history;
   const history = held === undefined ? readHistoryOf(record) : { lines: held, failure: null };
   failure ??= history.failure;
   return { rig, isFinished, lines: history.lines, failure };
+}
+
+/** What is judged at the end, but for what ending shows. */
+function hasPassedSoFar(plan: Plan, record: RunRecord, rig: Rig): boolean {
+  const lines = rig.history ?? readHistoryOf(record).lines;
+  return judge(evidenceOf(plan, lines, record.events())).verdict === "pass";
 }
 
 async function drive(

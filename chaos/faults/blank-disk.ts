@@ -19,6 +19,11 @@ export interface BlankDiskSpec {
 /** A disk array is replaced: the host is killed and comes back on a disk without a byte. */
 export const blankDisk: Fault<BlankDiskSpec> = {
   summary: "a host is killed and its disk replaced by a blank one; healed, it starts on that",
+  effect: {
+    local: "SIGKILL, and the disk file removed; healed, the host starts without one",
+    sim: "the same with a simulated disk",
+  },
+  proves: "blocks of the disk differ from those before",
   inject: ({ on }, rig) => exchangeDisk(resolveHost(on, rig), null, rig),
 };
 

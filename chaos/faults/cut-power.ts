@@ -24,6 +24,11 @@ export interface CutPowerSpec {
 /** The power of the whole cluster fails: both hosts end at one instant, their disks' caches lost. They come back one after the other. */
 export const cutPower: Fault<CutPowerSpec> = {
   summary: "both hosts lose their power at once and return in a given order, some time apart",
+  effect: {
+    local: "SIGKILL of both processes in one call; each is started again at its time",
+    sim: "the host ends between two steps or amid one; its disk keeps what was flushed and a seeded choice of the other sectors, both at one instant",
+  },
+  proves: "each process ended by SIGKILL, and not before",
   async inject({ first: word, forMs, secondAfterMs }, rig) {
     const first = resolveHost(word, rig);
     const { hosts } = rig.topology;

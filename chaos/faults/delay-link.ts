@@ -21,6 +21,11 @@ export interface DelayLinkSpec extends LinkTargetSpec, LinkDelay {}
 export const delayLink: Fault<DelayLinkSpec> = {
   summary:
     "bytes on the links of a host, or on one link, take longer, with jitter; one way or both",
+  effect: {
+    local: "toxic `latency` in each direction, in whole milliseconds",
+    sim: "each frame waits, never overtaking another",
+  },
+  proves: "probes from outside took at least as much longer, on every link",
   async inject(spec, rig) {
     const { name, links } = resolveLinks(spec, rig);
     const { latencyMs, jitterMs } = spec;

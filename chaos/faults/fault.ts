@@ -60,6 +60,10 @@ export interface FaultContext {
 export interface Fault<Spec> {
   /** One sentence for `list`. */
   readonly summary: string;
+  /** How it is done in each bed. */
+  readonly effect: { readonly local: string; readonly sim: string };
+  /** What must be seen before it counts as a fault that bit. */
+  readonly proves: string;
   /**
    * Resolves the target now and breaks it. When it throws, nothing stays broken that can be mended.
    *

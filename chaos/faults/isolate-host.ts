@@ -24,6 +24,12 @@ export interface IsolateHostSpec {
  */
 export const isolateHost: Fault<IsolateHostSpec> = {
   summary: "all A-links, mgmt and quorum links of a host cut both ways, its LAN left up",
+  effect: {
+    local:
+      "as the cut it names (`refuse-link`, `blackhole-link`, `jam-link`), on all of these links",
+    sim: "the same",
+  },
+  proves: "probes from outside: every one of the links stopped something",
   inject({ on, cut }, rig) {
     const target = resolveHost(on, rig);
     const { links } = resolveLinks({ on: target, channels: CHANNELS, way: "both" }, rig);

@@ -13,6 +13,11 @@ export interface KillHostSpec {
 /** A power failure of one host: its process ends by SIGKILL and its disk loses what was not flushed. Nothing brings it back. */
 export const killHost: Fault<KillHostSpec> = {
   summary: "SIGKILL of a host, its disk's cache lost with it; it stays dead",
+  effect: {
+    local: "SIGKILL of the process: what its disk's cache had not destaged early is lost",
+    sim: "the host ends between two steps or amid one; its disk keeps what was flushed and a seeded choice of the other sectors",
+  },
+  proves: "the process ended by SIGKILL, and not before",
   async inject({ on }, rig) {
     const target = resolveHost(on, rig);
     const { at, proof } = await killProcesses([target], rig);

@@ -25,6 +25,11 @@ export interface OldDiskSpec {
 /** Somebody restores a backup: the host is killed and comes back on what its disk held some time before. */
 export const oldDisk: Fault<OldDiskSpec> = {
   summary: "a host is killed and an earlier image of its disk put back; healed, it starts on that",
+  effect: {
+    local: "SIGKILL, and a copy of the disk file, taken between two writes, put back",
+    sim: "the same with a simulated disk",
+  },
+  proves: "blocks of the disk differ from those before",
   inject({ on }, rig, { images }) {
     const target = resolveHost(on, rig);
     const image = images.find(({ host }) => host === target);

@@ -16,6 +16,11 @@ export interface PauseHostSpec {
  */
 export const pauseHost: Fault<PauseHostSpec> = {
   summary: "SIGSTOP of a host: it hangs and its connections stay open; healed, it goes on",
+  effect: {
+    local: "SIGSTOP, and SIGCONT to heal; the kernel goes on taking bytes for it",
+    sim: "the host takes no step; everything waits for it in order",
+  },
+  proves: "the kernel says that the process stood, from the signal to the heal",
   async inject({ on }, rig) {
     const target = resolveHost(on, rig);
     const at = await rig.pause(target);

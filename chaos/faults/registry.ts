@@ -72,10 +72,14 @@ const FAULTS: { readonly [Kind in FaultKind]: Fault<Specs[Kind]> } = {
   "old-disk": oldDisk,
 };
 
-/** Kinds with their summaries, in the order of their names. */
-export function describeFaults(): readonly { readonly fault: string; readonly summary: string }[] {
+export type FaultDescription = Pick<Fault<unknown>, "summary" | "effect" | "proves"> & {
+  readonly fault: string;
+};
+
+/** All kinds, in the order of their names. */
+export function describeFaults(): readonly FaultDescription[] {
   return Object.entries(FAULTS)
-    .map(([fault, { summary }]) => ({ fault, summary }))
+    .map(([fault, { summary, effect, proves }]) => ({ fault, summary, effect, proves }))
     .sort((left, right) => (left.fault < right.fault ? -1 : 1));
 }
 

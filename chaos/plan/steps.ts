@@ -127,6 +127,28 @@ const planFault = v.variant("fault", [
 ]);
 const planOperator = v.strictObject({ ...planTiming, ...operatorEntries });
 
+const handTiming = { forMs: v.optional(spanSchema) };
+const byHand = faultEntries(v.optional(spanSchema, 0));
+/** A fault as a person injects it into a running cluster; spans that are not given are 0: it is healed when he says so. */
+export const handFaultSchema = v.variant("fault", [
+  v.strictObject({ ...handTiming, ...byHand["kill-host"] }),
+  v.strictObject({ ...handTiming, ...byHand["restart-host"] }),
+  v.strictObject({ ...handTiming, ...byHand["pause-host"] }),
+  v.strictObject({ ...handTiming, ...byHand["cut-power"] }),
+  v.strictObject({ ...handTiming, ...byHand["kill-quorum"] }),
+  v.strictObject({ ...handTiming, ...byHand["isolate-host"] }),
+  v.strictObject({ ...handTiming, ...byHand["refuse-link"] }),
+  v.strictObject({ ...handTiming, ...byHand["blackhole-link"] }),
+  v.strictObject({ ...handTiming, ...byHand["jam-link"] }),
+  v.strictObject({ ...handTiming, ...byHand["delay-link"] }),
+  v.strictObject({ ...handTiming, ...byHand["blank-disk"] }),
+  v.strictObject({ ...handTiming, ...byHand["old-disk"] }),
+]);
+/** A command as a person gives it to a host of a running cluster. */
+export const handOperatorSchema = v.strictObject(operatorEntries);
+export type HandFault = v.InferInput<typeof handFaultSchema>;
+export type HandOperator = v.InferInput<typeof handOperatorSchema>;
+
 type ScenarioStep = v.InferOutput<typeof scenarioFault> | v.InferOutput<typeof scenarioOperator>;
 type PlanFault = v.InferOutput<typeof planFault>;
 /** An operator's command in a plan. */

@@ -1,14 +1,25 @@
 import type { BedName } from "../../chaos/plan/scenario.ts";
 import type { StartBed } from "../../chaos/run.ts";
+import { builtFile } from "../package-paths.ts";
 import type { Shell } from "./shell.ts";
 
+/** A host in place of the built one runs the same guest. */
+const GUEST = "node/guests/kv.wasm";
+
 /** A bed is loaded when a run starts in it. */
-export function bedStarter(bed: BedName, { env }: Pick<Shell, "env">): StartBed {
+export function bedStarter(
+  bed: BedName,
+  {
+    env,
+    hostCommand: host,
+  }: Pick<Shell, "env"> & { readonly hostCommand?: readonly string[] | undefined },
+): StartBed {
   switch (bed) {
     case "local":
       return async (spec, { runDir, scenario, onProgress }) => {
         const { startLocal } = await import("../local/start-local.ts");
-        return startLocal(spec, { runDir, scenario, env, onProgress });
+        const commands = host === undefined ? {} : { commands: { host }, guest: builtFile(GUEST) };
+        return startLocal(spec, { runDir, scenario, env, onProgress, ...commands });
       };
     case "sim":
       return async (spec, { runDir, scenario, plan }) => {

@@ -1,7 +1,7 @@
 /** Threads that run seeds side by side: a simulated run is one flow of control and fills one core. */
 import { Worker } from "node:worker_threads";
 import { HarnessError, type HarnessErrorCode } from "../errors.ts";
-import { builtFile } from "../local/package-paths.ts";
+import { builtFile } from "../package-paths.ts";
 import type { RunSeed, SeedResult } from "./batch.ts";
 import type { RunsAsked } from "./scenario-runs.ts";
 import type { Shell } from "./shell.ts";

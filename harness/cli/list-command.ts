@@ -9,7 +9,7 @@ export function listCommand(options: { readonly json: boolean }, shell: Shell): 
     const { title, level, beds } = loadScenario(name);
     return { name, title, level, beds };
   });
-  const faults = describeFaults();
+  const faults = describeFaults().map(({ fault, summary }) => ({ fault, summary }));
   if (options.json) {
     shell.out(`${JSON.stringify({ schema: 1, scenarios, faults }, null, 2)}\n`);
     return STATUS.done;

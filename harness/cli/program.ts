@@ -1,6 +1,7 @@
 /** The commands and their options. What a command does is loaded when it is called: `--help` waits for no bed and no library. */
-import { Command, CommanderError, Option } from "@commander-js/extra-typings";
-import { reportFailure } from "./failure.ts";
+import { Argument, Command, CommanderError, Option } from "@commander-js/extra-typings";
+import { addClusterCommands } from "./cluster-program.ts";
+import { reportFailure, UsageError } from "./failure.ts";
 import { type Shell, STATUS } from "./shell.ts";
 import { parseJobs, parseSeed, parseSeeds, parseSpan } from "./values.ts";
 
@@ -82,6 +83,9 @@ function buildProgram(version: string, shell: Shell, end: (status: number) => vo
   addDoctor(program, shell, end);
   addCheck(program, shell, end);
   addAudit(program, shell, end);
+  addClusterCommands(program, shell, end);
+  addSuite(program, shell, end);
+  addCompletion(program, shell);
   return program;
 }
 
@@ -110,12 +114,43 @@ function addRun(program: Command, shell: Shell, end: End): void {
     )
     .option("--boot-ms <ms>", "models a guest that boots so much longer", parseSpan, 0)
     .option("--plan <file>", "take what was drawn from this plan.json of an earlier run")
+    .option("--host-command <command>", "program in place of the built host (bed local)")
+    .option("--keep", "after a failure leave the cluster up, and say how to look", false)
     .option("--out <dir>", "folder for run folders, which go to <dir>/runs/", ".faultline")
     .option("--json", "print one JSON document on stdout and nothing else", false)
     .addHelpText("after", RUN_HELP)
     .action(async (scenario, options) => {
       const { runCommand } = await import("./run-command.ts");
       end(await runCommand(scenario, options, shell));
+    });
+}
+
+function addSuite(program: Command, shell: Shell, end: End): void {
+  program
+    .command("suite")
+    .description("Run your own tap files and list the records that they leave.")
+    .argument("[files...]", "tap files (default: what tap finds)")
+    .option("--out <dir>", "folder for run folders, which go to <dir>/runs/", ".faultline")
+    .addHelpText("after", "\nHow to write one: docs/writing-a-suite.md")
+    .action(async (files, options) => {
+      const { suiteCommand } = await import("./suite-command.ts");
+      end(await suiteCommand(files, options, shell));
+    });
+}
+
+function addCompletion(program: Command, shell: Shell): void {
+  program
+    .command("completion")
+    .description("Print what makes a shell complete this program's commands.")
+    .addArgument(new Argument("<shell>").choices(["bash", "zsh"] as const))
+    .addHelpText("after", '\nExample, in ~/.bashrc:\n  eval "$(npx faultline completion bash)"')
+    .action(async (name) => {
+      const { completionFor } = await import("./completion.ts");
+      const { scenarioNames } = await import("../../chaos/plan/catalogue.ts");
+      const { describeFaults } = await import("../../chaos/faults/registry.ts");
+      const faults = ["list", ...describeFaults().map(({ fault }) => fault)];
+      const words = { run: scenarioNames(), fault: faults, completion: ["bash", "zsh"] };
+      shell.out(completionFor(name, program, words));
     });
 }
 
@@ -160,11 +195,21 @@ function addAudit(program: Command, shell: Shell, end: End): void {
   program
     .command("audit")
     .description("Compare the disks of two hosts block by block, whatever state they are in.")
-    .argument("<disk>", "disk file of one host")
-    .argument("<disk>", "disk file of the other")
+    .argument("[disk]", "disk file of one host (default: those of the running cluster)")
+    .argument("[disk]", "disk file of the other")
+    .option("--cluster <name>", "which one (default: the only one that runs)")
+    .option("--out <dir>", "folder of clusters and run folders", ".faultline")
     .option("--json", "print one JSON document on stdout and nothing else", false)
     .addHelpText("after", AUDIT_HELP)
     .action(async (left, right, options) => {
+      if (left === undefined) {
+        const { clusterAudit } = await import("./cluster-commands.ts");
+        end(await clusterAudit(options, shell));
+        return;
+      }
+      if (right === undefined) {
+        throw new UsageError("one disk cannot be compared", "Name the disk of the other host too.");
+      }
       const { auditCommand } = await import("./audit-command.ts");
       end(auditCommand([left, right], options, shell));
     });

@@ -8,11 +8,14 @@ import type { BedName, WorkloadName } from "../../chaos/plan/scenario.ts";
 import type { RunOutcome } from "../../chaos/run.ts";
 import { renderVerdict } from "../../reports/line.ts";
 import { EXIT_STATUS } from "../check/verdict.ts";
+import { clusterFolder } from "../cluster/cluster-file.ts";
 import { canonicalJson } from "../record/json.ts";
+import { commitOf } from "../record/origin.ts";
+import type { Rig } from "../rig/rig.ts";
 import { type RunSeed, runBatch } from "./batch.ts";
+import { renderCluster } from "./cluster-text.ts";
 import { UsageError } from "./failure.ts";
 import { openJobs } from "./jobs.ts";
-import { commitOf } from "./origin.ts";
 import { progressTo } from "./progress.ts";
 import { prepareRuns, type RunsAsked, type ScenarioRuns, shortPath } from "./scenario-runs.ts";
 import { type Shell, STATUS } from "./shell.ts";
@@ -27,6 +30,8 @@ export interface RunCommandOptions {
   readonly workload?: WorkloadName | undefined;
   readonly bootMs: number;
   readonly plan?: string | undefined;
+  readonly hostCommand?: string | undefined;
+  readonly keep: boolean;
   readonly out: string;
   readonly json: boolean;
 }
@@ -45,15 +50,45 @@ export async function runCommand(
 ): Promise<number> {
   refuseConflicts(options);
   const { bed, workload, bootMs, out } = options;
-  const asked = { name, bed, workload, bootMs, out, commit: commitOf(shell.packageRoot) };
+  const hostCommand = options.hostCommand?.split(" ").filter((word) => word !== "");
+  const commit = commitOf(shell.packageRoot);
+  const asked = { name, bed, workload, bootMs, out, commit, hostCommand };
   const runs = prepareRuns(asked, shell);
   refuseJobs(runs, options);
+  refuseOutsideLocal(runs, options);
   const planned = options.plan === undefined ? null : readPlan(options.plan, runs, options, shell);
   if (options.seeds !== undefined) return runSeeds(options.seeds, runs, asked, options, shell);
   const plan = planned ?? runs.planFor(options.seed ?? randomInt(DRAWN_SEED_BELOW));
   const progress = progressTo(shell, { isQuiet: options.json });
   progress(`${plan.scenario}, seed ${plan.seed}, bed ${plan.bed}`);
-  return print(await runs.run(plan, progress), options, shell);
+  const keep = options.keep ? (rig: Rig) => keepFailed(rig, { plan, out, shell }) : undefined;
+  return print(await runs.run(plan, progress, keep), options, shell);
+}
+
+/** Until Ctrl-C, or `faultline down`. */
+async function keepFailed(
+  rig: Rig,
+  by: { readonly plan: Plan; readonly out: string; readonly shell: Shell },
+): Promise<void> {
+  const { plan, out, shell } = by;
+  const { LocalRig } = await import("../local/local-rig.ts");
+  if (!(rig instanceof LocalRig)) return;
+  const { KeptCluster } = await import("./kept-cluster.ts");
+  const name = `kept-${plan.seed}`;
+  const folder = clusterFolder(resolve(shell.cwd, out));
+  const { runDir } = rig;
+  const kept = new KeptCluster(rig, { name, folder, runDir, shell, onLook: () => undefined });
+  try {
+    await rig.release();
+    await kept.open();
+    shell.err(
+      `not passed: the cluster is left up as ${name}; faultline down, or Ctrl-C, ends it\n`,
+    );
+    shell.err(renderCluster(kept.status(), shortPath(runDir, shell.cwd), shell.errScreen));
+    await kept.keep();
+  } finally {
+    kept.leave();
+  }
 }
 
 async function runSeeds(
@@ -105,6 +140,21 @@ function refuseConflicts({ seed, seeds, plan, workload, bootMs }: RunCommandOpti
       "--plan holds the workload and the boot delay already",
       "Leave --workload and --boot-ms out, or change the plan file.",
     );
+  }
+}
+
+function refuseOutsideLocal(
+  { bed }: ScenarioRuns,
+  { hostCommand, keep, seeds }: RunCommandOptions,
+): void {
+  if (bed !== "local" && (hostCommand !== undefined || keep)) {
+    throw new UsageError(
+      "--host-command and --keep are for real processes",
+      "Add --bed local, or leave them out.",
+    );
+  }
+  if (keep && seeds !== undefined) {
+    throw new UsageError("--keep waits for you, --seeds for nobody", "Give one of them.");
   }
 }
 

@@ -4,9 +4,10 @@ import { loadScenario } from "../../chaos/plan/catalogue.ts";
 import { type Plan, planRun } from "../../chaos/plan/plan.ts";
 import type { BedName, Scenario, WorkloadName } from "../../chaos/plan/scenario.ts";
 import { type RunOutcome, runScenario } from "../../chaos/run.ts";
+import { factsOfMachine } from "../record/origin.ts";
+import type { Rig } from "../rig/rig.ts";
 import { bedStarter } from "./beds.ts";
 import { UsageError } from "./failure.ts";
-import { factsOfMachine } from "./origin.ts";
 import type { Shell } from "./shell.ts";
 
 /** What a person asked for. Goes from thread to thread. */
@@ -19,6 +20,8 @@ export interface RunsAsked {
   readonly bootMs: number;
   /** Folder for run folders. */
   readonly out: string;
+  /** Program in place of the built host; absent: none. */
+  readonly hostCommand?: readonly string[] | undefined;
   /** Of the program, for the record. */
   readonly commit: string;
 }
@@ -28,7 +31,11 @@ export interface ScenarioRuns {
   readonly bed: BedName;
   planFor(seed: number): Plan;
   /** Rejects with HarnessError RUN_FOLDER; anything else becomes a verdict. */
-  run(plan: Plan, onProgress: (line: string) => void): Promise<RunOutcome>;
+  run(
+    plan: Plan,
+    onProgress: (line: string) => void,
+    keep?: (rig: Rig) => Promise<void>,
+  ): Promise<RunOutcome>;
 }
 
 /** @throws UsageError, HarnessError BAD_SCENARIO */
@@ -48,9 +55,10 @@ export function prepareRuns(
         ...{ seed, bed, bootDelayMs: bootMs },
         ...(workload === undefined ? {} : { workload }),
       }),
-    run: (plan, onProgress) =>
+    run: (plan, onProgress, keep) =>
       runScenario(plan, {
-        startBed: bedStarter(plan.bed, place),
+        ...(keep === undefined ? {} : { keep }),
+        startBed: bedStarter(plan.bed, { env: place.env, hostCommand: asked.hostCommand }),
         runRoot: resolve(cwd, out),
         startedAt: new Date(),
         commit,
@@ -82,6 +90,7 @@ function replayCommand(asked: RunsAsked, { seed, bed }: Plan, folder: string): s
   const words = ["npx", "faultline", "run", asked.name, "--seed", String(seed), "--bed", bed];
   if (bed === "local") {
     words.push("--plan", `${folder}/plan.json`);
+    if (asked.hostCommand !== undefined) words.push("--host-command", asked.hostCommand.join(" "));
   } else {
     if (asked.workload !== undefined) words.push("--workload", asked.workload);
     if (asked.bootMs !== 0) words.push("--boot-ms", String(asked.bootMs));

@@ -36,6 +36,14 @@ export function parseSpan(text: string): number {
   return wholeNumber(text, 0, 3_600_000);
 }
 
+/** `500ms`, `3s`, `2m`; a bare number is milliseconds. Unit of the result: milliseconds. */
+export function parseDuration(text: string): number {
+  const found = /^(\d+)(ms|s|m)?$/.exec(text);
+  if (found === null) throw new InvalidArgumentError("Write a time as 500ms, 3s or 2m.");
+  const factor = { ms: 1, s: 1_000, m: 60_000 }[found[2] ?? "ms"] ?? 1;
+  return parseSpan(String(Number(found[1]) * factor));
+}
+
 function wholeNumber(text: string, min: number, max: number): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (value >= min && value <= max) return value;

@@ -1,7 +1,7 @@
 /**
  * Every address and port of a run, from its cluster number n alone. It owns 127.n.0.0/16, so runs side by side cannot meet:
  *
- *     127.n.0.1        the number's reservation; Toxiproxy's API
+ *     127.n.0.1        the number's reservation; Toxiproxy's API; the control port of a cluster that is kept running
  *     127.n.j.i        host i on NIC j (alink0 1, alink1 2, mgmt 3, business 4); services from i = 101, switches from i = 201
  *     127.n.(100+j).x  the proxy side of the x-th link on NIC j: what the dialler dials
  *     127.n.(200+s).v  VM v towards the clients of site s
@@ -28,6 +28,7 @@ const PORT = {
   lan: 7005,
   trunk: 7006,
   reservation: 7009,
+  clusterControl: 7010,
   proxyApi: 8474,
   client: 6379,
 } as const;
@@ -58,6 +59,8 @@ export interface AddressPlan {
   readonly number: number;
   readonly reservation: Endpoint;
   readonly proxyApi: Endpoint;
+  /** For other commands, of a cluster that is kept running. */
+  readonly clusterControl: Endpoint;
   /** By process name; not through a proxy. */
   readonly control: ReadonlyMap<string, Endpoint>;
   readonly links: readonly LinkPlan[];
@@ -85,6 +88,7 @@ export function planAddresses(number: number, members: Members): AddressPlan {
     number,
     reservation: reservationOf(number),
     proxyApi: { address: `127.${number}.0.1`, port: PORT.proxyApi },
+    clusterControl: { address: `127.${number}.0.1`, port: PORT.clusterControl },
     control: new Map(control),
     links,
     vms,
@@ -102,6 +106,7 @@ export function reservationOf(number: number): Endpoint {
 export function boundEndpoints(plan: AddressPlan): readonly Endpoint[] {
   return [
     plan.proxyApi,
+    plan.clusterControl,
     ...plan.control.values(),
     ...plan.links.map(({ listen }) => listen),
     ...plan.clients.values(),

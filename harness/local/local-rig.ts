@@ -1,10 +1,12 @@
 import { existsSync, rmSync } from "node:fs";
 import { invariant } from "../../node/core/invariant.ts";
+import type { Endpoint } from "../../node/ports/process-file.ts";
 import { HarnessError } from "../errors.ts";
 import { waitForEnd } from "../process/child.ts";
 import { isStopped } from "../process/stand-still.ts";
 import type { Micros, RunEvent } from "../record/types.ts";
 import type {
+  ClientAddress,
   CutKind,
   Direction,
   DiskSource,
@@ -52,6 +54,27 @@ export class LocalRig implements Rig {
     this.proxy = run.proxyName;
     this.#links = new LocalLinks(run);
     this.#random = forkRandom(run.spec.seed, "targets");
+  }
+
+  clients(): readonly ClientAddress[] {
+    return [...this.#run.plan.clients].map(([key, at]) => ({
+      site: key.split("/")[0] ?? "",
+      ...at,
+    }));
+  }
+
+  /** Where a cluster that is kept running takes requests. */
+  get control(): Endpoint {
+    return this.#run.plan.clusterControl;
+  }
+
+  /** Folder of the run's record. */
+  get runDir(): string {
+    return this.#run.runDir;
+  }
+
+  get number(): number {
+    return this.#run.plan.number;
   }
 
   now(): Micros {

@@ -2,15 +2,15 @@ import { randomInt } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { HarnessError } from "../errors.ts";
+import { builtFile } from "../package-paths.ts";
 import { findProxy, type ProxySource } from "../proxy/find-proxy.ts";
 import { spawnProxy } from "../proxy/proxy-server.ts";
-import type { ClusterSpec, Rig } from "../rig/rig.ts";
+import type { ClusterSpec } from "../rig/rig.ts";
 import { CLUSTER_NUMBER_MAX, type Members } from "./address-plan.ts";
 import { reserveClusterNumber } from "./cluster-number.ts";
-import { proxyNameOf } from "./link-names.ts";
+import { proxyNameOf, proxyPrefix } from "./link-names.ts";
 import { LocalRig } from "./local-rig.ts";
 import { type Commands, LocalRun } from "./local-run.ts";
-import { builtFile } from "./package-paths.ts";
 import { startRunClock } from "./run-clock.ts";
 import { writeRunFiles } from "./run-files.ts";
 import { startProcess } from "./start-process.ts";
@@ -41,10 +41,10 @@ const GUEST = "node/guests/kv.wasm";
  * Brings up a pair of hosts with its quorum service, switch and proxies, and returns when every process is ready and attached; the pair
  * itself may not be duplex yet. When it throws, everything it started is ended.
  *
- * @throws HarnessError PROXY_NOT_FOUND, PROXY_INSTALL_FAILED, NOT_BUILT, NO_CLUSTER_NUMBER, PORT_TAKEN, RUN_FOLDER before anything is
+ * @throws HarnessError PROXY_NOT_FOUND, NOT_BUILT, NO_CLUSTER_NUMBER, PORT_TAKEN, RUN_FOLDER before anything is
  *   started; PROXY_FAILED, PROCESS_NOT_READY, PROCESS_EXITED, CONTROL_LOST after
  */
-export async function startLocal(spec: ClusterSpec, options: LocalOptions): Promise<Rig> {
+export async function startLocal(spec: ClusterSpec, options: LocalOptions): Promise<LocalRig> {
   const { runDir, scenario, env, onProgress = () => undefined } = options;
   const source = await findProxy({
     env,
@@ -106,6 +106,8 @@ async function startLinks(run: LocalRun, source: ProxySource): Promise<void> {
   });
   run.useProxy(proxy);
   run.proxyName = await proxy.ready();
+  // The number is this run's alone, so whoever made these is dead.
+  if (proxy.process === null) await proxy.links.sweep(proxyPrefix(run.plan.number));
   const links = run.plan.links.map((plan) => {
     return { name: proxyNameOf(plan), listen: plan.listen, upstream: plan.upstream };
   });

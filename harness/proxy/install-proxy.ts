@@ -10,9 +10,8 @@ import {
   statSync,
   writeSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { execa } from "execa";
-import { HarnessError } from "../errors.ts";
 import { pause } from "../process/deadline.ts";
 import { guarded } from "../process/guard.ts";
 
@@ -42,31 +41,33 @@ export interface InstallOptions {
  * Builds the pinned server with `go install` into `folder`, once: of several processes that need it at the same time one builds it and the
  * others wait. The binary appears in one step, so nobody runs half of it.
  *
- * @returns path of the binary
- * @throws HarnessError PROXY_INSTALL_FAILED
+ * @returns null when it is there; else why not
  */
-export async function installProxy(binary: string, options: InstallOptions): Promise<string> {
-  mkdirSync(options.folder, { recursive: true });
+export async function installProxy(
+  binary: string,
+  options: InstallOptions,
+): Promise<string | null> {
   const lock = join(options.folder, "install.lock");
   const deadline = performance.now() + LOCK_AGE_MAX_MS;
   let isToldOfWait = false;
-  while (!takeLock(lock)) {
+  for (let state = takeLock(lock); state !== "taken"; state = takeLock(lock)) {
+    if (state !== "held") return state.why;
     if (performance.now() > deadline) {
-      throw failed(`another process holds ${lock}`, "Remove that file if no install runs.", null);
+      return `another process holds ${lock}: remove that file if no install runs`;
     }
     if (!isToldOfWait) options.onProgress("another run is installing Toxiproxy: waiting for it");
     isToldOfWait = true;
     await pause(LOCK_POLL_MS);
   }
   try {
-    if (!existsSync(binary)) await build(binary, options);
-    return binary;
+    return existsSync(binary) ? null : await build(binary, options);
   } finally {
     rmSync(lock, { force: true });
   }
 }
 
-async function build(binary: string, options: InstallOptions): Promise<void> {
+/** @returns null when it is there; else why not */
+async function build(binary: string, options: InstallOptions): Promise<string | null> {
   const { env, folder, go, onProgress } = options;
   const draft = mkdtempSync(join(folder, "build-"));
   const start = performance.now();
@@ -92,11 +93,11 @@ async function build(binary: string, options: InstallOptions): Promise<void> {
     if (result.exitCode !== 0 || !existsSync(join(draft, BUILT_NAME))) {
       const said = result.stderr.trim().split("\n").slice(-3).join("; ");
       const why = result.timedOut ? `no end within ${INSTALL_DEADLINE_MS} ms` : said;
-      const hint = `Run "go install ${MODULE}" by hand, or set FAULTLINE_TOXIPROXY to a server's path.`;
-      throw failed(`go install ${MODULE}: ${why}`, hint, result);
+      return `go install ${MODULE}: ${why}`;
     }
     renameSync(join(draft, BUILT_NAME), binary);
     onProgress(`installed ${binary} in ${Math.round((performance.now() - start) / 1000)} s`);
+    return null;
   } finally {
     clearInterval(progress);
     rmSync(draft, { recursive: true, force: true });
@@ -104,21 +105,23 @@ async function build(binary: string, options: InstallOptions): Promise<void> {
 }
 
 /**
- * True when this process holds the lock now. The lock of a dead process is taken over; should two processes take it over in the same
+ * `taken`: this process holds the lock now. The lock of a dead process is taken over; should two processes take it over in the same
  * instant, both build, and the second result replaces the first whole.
  */
-function takeLock(lock: string): boolean {
+function takeLock(lock: string): "taken" | "held" | { readonly why: string } {
   try {
+    mkdirSync(dirname(lock), { recursive: true });
     const file = openSync(lock, "wx", 0o600);
     writeSync(file, String(process.pid));
     closeSync(file);
-    return true;
+    return "taken";
   } catch (error: unknown) {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) {
-      throw failed(`cannot write ${lock}`, "Set XDG_CACHE_HOME to a writable folder.", error);
+      const why = error instanceof Error ? error.message : String(error);
+      return { why: `cannot write ${lock}: ${why}` };
     }
     if (isAbandoned(lock)) rmSync(lock, { force: true });
-    return false;
+    return "held";
   }
 }
 
@@ -134,8 +137,4 @@ function isAbandoned(lock: string): boolean {
     // ESRCH: no such process. Anything else (a stranger's process, a lock that has just gone) is no proof.
     return error instanceof Error && "code" in error && error.code === "ESRCH";
   }
-}
-
-function failed(message: string, hint: string, cause: unknown): HarnessError {
-  return new HarnessError("PROXY_INSTALL_FAILED", message, { hint, cause });
 }

@@ -19,6 +19,8 @@ export interface ProxyLink {
  * then be repeated. Calls for one link must not overlap; calls for different links may.
  */
 export interface ProxyLinks {
+  /** Removes what a dead run left on a server that outlived it: proxies whose names begin so. */
+  sweep(prefix: string): Promise<void>;
   /** Makes all links in one call. `delayMs` on every link, each way; nothing passes a link before its delay is there. */
   create(links: readonly ProxyLink[], delayMs: number): Promise<void>;
   /**
@@ -66,6 +68,11 @@ export function createProxyLinks(url: string): ProxyLinks {
     return state;
   };
   return {
+    async sweep(prefix) {
+      const known = Object.values(await server.getAll());
+      const left = known.filter(({ name }) => name.startsWith(prefix));
+      await Promise.all(left.map((proxy) => proxy.remove()));
+    },
     async create(links, delayMs) {
       const isEnabled = delayMs === 0;
       const made = await server.populate(links.map((link) => bodyOf(link, isEnabled)));

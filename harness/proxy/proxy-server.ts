@@ -4,6 +4,7 @@ import { type Child, lastLines, spawnChild, waitForEnd } from "../process/child.
 import { pause } from "../process/deadline.ts";
 import { guarded } from "../process/guard.ts";
 import type { ProxySource } from "./find-proxy.ts";
+import { PROXY_VERSION } from "./install-proxy.ts";
 import { createProxyLinks, type ProxyLinks, readProxyVersion } from "./proxy-links.ts";
 
 /** A start takes 15 ms (2 cores, idle). */
@@ -17,7 +18,7 @@ export interface SpawnedProxy {
   readonly process: Child | null;
   readonly links: ProxyLinks;
   /**
-   * Waits until it answers, and returns its name for records: `toxiproxy 2.12.0`.
+   * Waits until it answers, and returns its name for records: `toxiproxy 2.12.0`, `embedded (API of toxiproxy 2.12.0)`.
    *
    * @throws HarnessError PROXY_FAILED when it ends, or does not answer in time
    */
@@ -47,8 +48,9 @@ export async function spawnProxy(
   if (source.kind === "url") return attachProxy(source.url);
   const { address, port } = options.api;
   const url = `http://${address}:${port}`;
+  const program = source.kind === "embedded" ? [process.execPath, source.path] : [source.path];
   const { file, args } = guarded(
-    [source.path, "-host", address, "-port", String(port)],
+    [...program, "-host", address, "-port", String(port)],
     options.trash,
   );
   const child = await spawnChild({
@@ -63,6 +65,7 @@ export async function spawnProxy(
     links: createProxyLinks(url),
     async ready() {
       const version = await untilAnswers(child, url);
+      if (source.kind === "embedded") return `embedded (API of toxiproxy ${PROXY_VERSION})`;
       return `toxiproxy ${source.version ?? version}`;
     },
     stop: () => stopServer(child),

@@ -111,6 +111,13 @@ export interface ProcessExit {
   readonly expected: boolean;
 }
 
+/** Where clients of a site reach the VM. */
+export interface ClientAddress {
+  readonly site: string;
+  readonly address: string;
+  readonly port: number;
+}
+
 export interface Rig {
   readonly bed: "sim" | "local" | "compose";
   readonly topology: Topology;
@@ -118,6 +125,8 @@ export interface Rig {
   readonly proxy: string;
   /** What the clients did, where the bed holds it; else it stands in the run's folder once the bed is torn down. */
   readonly history?: readonly HistoryLine[];
+  /** Absent where the bed has no addresses. */
+  clients?(): readonly ClientAddress[];
   now(): Micros;
   /** Lets the bed run until the run clock reads `at`. */
   until(at: Micros): Promise<void>;

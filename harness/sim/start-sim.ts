@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { createMachineFactory } from "../../node/machine/machine.ts";
 import type { MachineFactory } from "../../node/ports/machine.ts";
 import { EXIT } from "../../node/wire/control.ts";
-import { builtFile } from "../local/package-paths.ts";
+import { builtFile } from "../package-paths.ts";
 import { RUN_FILES } from "../record/run-folder.ts";
 import { RECORD_SCHEMA } from "../record/types.ts";
 import type { ClusterSpec } from "../rig/rig.ts";

@@ -110,6 +110,7 @@ function conditions(began: number): readonly (readonly [string, string])[] {
 
 function proxyName(): string {
   const found = locateProxy({ env: process.env });
+  if (found?.kind === "embedded") return "embedded";
   if (found === null) return "toxiproxy, installed by the first run";
   return found.kind === "url" ? found.url : `toxiproxy ${found.version ?? "of its own version"}`;
 }

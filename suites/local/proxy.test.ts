@@ -10,7 +10,7 @@ import { boundEndpoints, planAddresses } from "../../harness/local/address-plan.
 import { type ClusterNumber, reserveClusterNumber } from "../../harness/local/cluster-number.ts";
 import { listeningIn } from "../../harness/local/leftovers.ts";
 import { proxyNameOf } from "../../harness/local/link-names.ts";
-import { findProxy } from "../../harness/proxy/find-proxy.ts";
+import { findProxy, type ProxySource } from "../../harness/proxy/find-proxy.ts";
 import { createProxyLinks, type ProxyLinks } from "../../harness/proxy/proxy-links.ts";
 import { type SpawnedProxy, spawnProxy } from "../../harness/proxy/proxy-server.ts";
 import type { LinkDelay } from "../../harness/rig/rig.ts";
@@ -22,7 +22,12 @@ t.setTimeout(240_000);
 
 const MEMBERS = { hosts: ["a", "b"], services: ["q1"], switches: ["s1"], vms: ["vm1"] };
 const LOOK_MS = 100;
-const source = await findProxy({ env: process.env, onProgress: (line) => t.comment(line) });
+const REAL = await findProxy({ env: process.env, onProgress: (line) => t.comment(line) });
+const EMBEDDED = await findProxy({ env: { FAULTLINE_TOXIPROXY: "embedded" } });
+const SOURCES: readonly (readonly [string, ProxySource])[] = [
+  ["toxiproxy", REAL],
+  ["embedded", EMBEDDED],
+];
 
 interface Bench {
   readonly number: ClusterNumber;
@@ -37,7 +42,7 @@ interface Bench {
 }
 
 /** A server of its own, the links of a whole cluster, an echo server behind the first. */
-async function setUp(t: Test, first: number): Promise<Bench> {
+async function setUp(t: Test, source: ProxySource, first: number): Promise<Bench> {
   const number = await reserveClusterNumber(MEMBERS, first);
   const [plan] = number.plan.links;
   if (plan === undefined) throw new Error("a cluster has links");
@@ -82,142 +87,159 @@ async function isSilent(client: Client): Promise<boolean> {
   return !(await eventually(() => client.received() !== before, LOOK_MS));
 }
 
-await t.test("refuse ends live connections and refuses new ones until it is mended", async (t) => {
-  const { links, name, open } = await setUp(t, 1);
-  const live = await open();
-  t.ok(await echoes(live, "before"), "an open link carries bytes");
-  await links.cut(name, "refuse", "both");
-  await links.cut(name, "refuse", "both");
-  t.ok(await eventually(() => live.state() !== "open"), "the live connection ended");
-  t.equal((await open()).state(), "ECONNREFUSED");
-  await links.mend(name);
-  await links.mend(name);
-  t.ok(await echoes(await open(), "after"), "it carries bytes again");
-});
-
-await t.test("blackhole drops bytes for good and closes when it is mended", async (t) => {
-  const { links, name, open, echo } = await setUp(t, 21);
-  const live = await open();
-  t.ok(await echoes(live, "before"), "an open link carries bytes");
-  await links.cut(name, "blackhole", "both");
-  live.send("lost");
-  const fresh = await open();
-  fresh.send("lost");
-  t.equal(fresh.state(), "open", "a new connection is accepted");
-  t.ok(await isSilent(live), "the live connection is silent");
-  t.ok(await isSilent(fresh), "the new connection is silent");
-  t.equal(live.state(), "open", "it is not closed");
-  await links.mend(name);
-  t.ok(await eventually(() => live.state() !== "open"), "mending closes the live connection");
-  t.ok(await echoes(await open(), "after"), "it carries bytes again");
-  t.notMatch(echo.received(), /lost/, "dropped bytes never arrive");
-});
-
-await t.test("blackhole in one direction lets the other through", async (t) => {
-  const { links, name, open, echo } = await setUp(t, 41);
-  const live = await open();
-  t.ok(await echoes(live, "before"), "an open link carries bytes");
-  await links.cut(name, "blackhole", "forward");
-  live.send("lost");
-  echo.push("pushed");
-  t.ok(await eventually(() => live.received() === "beforepushed"), "backward bytes arrive");
-  t.notMatch(echo.received(), /lost/, "forward bytes do not");
-  await links.cut(name, "blackhole", "backward");
-  const other = await open();
-  other.send("heard");
-  t.ok(await eventually(() => echo.received().endsWith("heard")), "forward bytes arrive");
-  t.ok(await isSilent(other), "backward bytes do not");
-});
-
-await t.test("the end of a stream passes a blackhole, and waits behind jammed bytes", async (t) => {
-  const { links, name, open, echo } = await setUp(t, 51);
-  const swallowed = await open();
-  t.ok(await echoes(swallowed, "before"), "an open link carries bytes");
-  await links.cut(name, "blackhole", "both");
-  echo.push("lost");
-  echo.hangUp();
-  t.ok(await eventually(() => swallowed.state() === "ended"), "the end arrives");
-  t.equal(swallowed.received(), "before", "the bytes before it do not");
-  await links.mend(name);
-  const jammed = await open();
-  t.ok(await echoes(jammed, "again"), "it carries bytes again");
-  await links.cut(name, "jam", "both");
-  echo.push("queued");
-  echo.hangUp();
-  t.ok(await isSilent(jammed), "nothing arrives");
-  t.equal(jammed.state(), "open", "the end neither");
-  await links.mend(name);
-  t.ok(await eventually(() => jammed.received() === "againqueued"), "the bytes arrive");
-  t.ok(await eventually(() => jammed.state() === "ended"), "and then the end");
-});
-
-await t.test("jam queues bytes and delivers them in order when it is mended", async (t) => {
-  const { links, name, open, echo } = await setUp(t, 61);
-  const live = await open();
-  t.ok(await echoes(live, "before"), "an open link carries bytes");
-  await links.cut(name, "jam", "both");
-  const fresh = await open();
-  fresh.send("fresh");
-  const queued = Array.from({ length: 2_000 }, (_, index) => `${index},`).join("");
-  live.send(queued);
-  t.ok(await isSilent(live), "the live connection is silent");
-  t.equal(echo.received(), "before", "nothing arrives, of a new connection neither");
-  await links.mend(name);
-  t.ok(await eventually(() => live.received() === `before${queued}`), "every byte arrives");
-  t.ok(await eventually(() => fresh.received() === "fresh"), "of the new connection too");
-  t.ok(await echoes(live, "after"), "the connection lives on");
-});
-
-await t.test("jam in one direction lets the other through", async (t) => {
-  const { links, name, open, echo } = await setUp(t, 81);
-  const live = await open();
-  await links.cut(name, "jam", "backward");
-  live.send("heard");
-  t.ok(await eventually(() => echo.received() === "heard"), "forward bytes arrive");
-  t.ok(await isSilent(live), "backward bytes wait");
-  await links.mend(name);
-  t.ok(await eventually(() => live.received() === "heard"), "and arrive on mending");
-});
-
-await t.test("a cut of another kind replaces the first", async (t) => {
-  const { links, name, open, echo } = await setUp(t, 101);
-  await links.cut(name, "refuse", "both");
-  await links.cut(name, "jam", "both");
-  const jammed = await open();
-  t.equal(jammed.state(), "open", "refuse gave way to jam");
-  jammed.send("queued");
-  await links.cut(name, "blackhole", "both");
-  t.ok(await isSilent(jammed), "jam gave way to blackhole");
-  await links.cut(name, "refuse", "both");
-  t.equal((await open()).state(), "ECONNREFUSED", "blackhole gave way to refuse");
-  await links.mend(name);
-  t.ok(await echoes(await open(), "after"), "one mend undoes whatever was last");
-  t.equal(echo.received().endsWith("after"), true);
-});
-
 const by = (latencyMs: number): LinkDelay => ({ latencyMs, jitterMs: 0 });
 
-await t.test("a delay counts each way, survives a cut and can be taken off", async (t) => {
-  const { links, name, open } = await setUp(t, 121);
-  const live = await open();
-  t.ok(await echoes(live, "warm"), "an open link carries bytes");
-  await links.delay(name, by(20), by(30));
-  await links.cut(name, "jam", "both");
-  await links.mend(name);
-  const start = performance.now();
-  t.ok(await echoes(live, "slow"), "bytes arrive");
-  t.ok(performance.now() - start >= 50, "a round trip takes both delays");
-  await links.delay(name, by(1), by(0));
-  await links.delay(name, by(0), by(0));
-  await echoes(live, "settled");
-  const fast = performance.now();
-  t.ok(await echoes(live, "fast"), "bytes arrive");
-  t.ok(performance.now() - fast < 50, "without delays it is fast again");
-});
+for (const [title, source] of SOURCES) {
+  await t.test(
+    `${title}: refuse ends live connections and refuses new ones until it is mended`,
+    async (t) => {
+      const { links, name, open } = await setUp(t, source, 1);
+      const live = await open();
+      t.ok(await echoes(live, "before"), "an open link carries bytes");
+      await links.cut(name, "refuse", "both");
+      await links.cut(name, "refuse", "both");
+      t.ok(await eventually(() => live.state() !== "open"), "the live connection ended");
+      t.equal((await open()).state(), "ECONNREFUSED");
+      await links.mend(name);
+      await links.mend(name);
+      t.ok(await echoes(await open(), "after"), "it carries bytes again");
+    },
+  );
+
+  await t.test(
+    `${title}: blackhole drops bytes for good and closes when it is mended`,
+    async (t) => {
+      const { links, name, open, echo } = await setUp(t, source, 21);
+      const live = await open();
+      t.ok(await echoes(live, "before"), "an open link carries bytes");
+      await links.cut(name, "blackhole", "both");
+      live.send("lost");
+      const fresh = await open();
+      fresh.send("lost");
+      t.equal(fresh.state(), "open", "a new connection is accepted");
+      t.ok(await isSilent(live), "the live connection is silent");
+      t.ok(await isSilent(fresh), "the new connection is silent");
+      t.equal(live.state(), "open", "it is not closed");
+      await links.mend(name);
+      t.ok(await eventually(() => live.state() !== "open"), "mending closes the live connection");
+      t.ok(await echoes(await open(), "after"), "it carries bytes again");
+      t.notMatch(echo.received(), /lost/, "dropped bytes never arrive");
+    },
+  );
+
+  await t.test(`${title}: blackhole in one direction lets the other through`, async (t) => {
+    const { links, name, open, echo } = await setUp(t, source, 41);
+    const live = await open();
+    t.ok(await echoes(live, "before"), "an open link carries bytes");
+    await links.cut(name, "blackhole", "forward");
+    live.send("lost");
+    echo.push("pushed");
+    t.ok(await eventually(() => live.received() === "beforepushed"), "backward bytes arrive");
+    t.notMatch(echo.received(), /lost/, "forward bytes do not");
+    await links.cut(name, "blackhole", "backward");
+    const other = await open();
+    other.send("heard");
+    t.ok(await eventually(() => echo.received().endsWith("heard")), "forward bytes arrive");
+    t.ok(await isSilent(other), "backward bytes do not");
+  });
+
+  await t.test(
+    `${title}: the end of a stream passes a blackhole, and waits behind jammed bytes`,
+    async (t) => {
+      const { links, name, open, echo } = await setUp(t, source, 51);
+      const swallowed = await open();
+      t.ok(await echoes(swallowed, "before"), "an open link carries bytes");
+      await links.cut(name, "blackhole", "both");
+      echo.push("lost");
+      echo.hangUp();
+      t.ok(await eventually(() => swallowed.state() === "ended"), "the end arrives");
+      t.equal(swallowed.received(), "before", "the bytes before it do not");
+      await links.mend(name);
+      const jammed = await open();
+      t.ok(await echoes(jammed, "again"), "it carries bytes again");
+      await links.cut(name, "jam", "both");
+      echo.push("queued");
+      echo.hangUp();
+      t.ok(await isSilent(jammed), "nothing arrives");
+      t.equal(jammed.state(), "open", "the end neither");
+      await links.mend(name);
+      t.ok(await eventually(() => jammed.received() === "againqueued"), "the bytes arrive");
+      t.ok(await eventually(() => jammed.state() === "ended"), "and then the end");
+    },
+  );
+
+  await t.test(
+    `${title}: jam queues bytes and delivers them in order when it is mended`,
+    async (t) => {
+      const { links, name, open, echo } = await setUp(t, source, 61);
+      const live = await open();
+      t.ok(await echoes(live, "before"), "an open link carries bytes");
+      await links.cut(name, "jam", "both");
+      const fresh = await open();
+      fresh.send("fresh");
+      const queued = Array.from({ length: 2_000 }, (_, index) => `${index},`).join("");
+      live.send(queued);
+      t.ok(await isSilent(live), "the live connection is silent");
+      t.equal(echo.received(), "before", "nothing arrives, of a new connection neither");
+      await links.mend(name);
+      t.ok(await eventually(() => live.received() === `before${queued}`), "every byte arrives");
+      t.ok(await eventually(() => fresh.received() === "fresh"), "of the new connection too");
+      t.ok(await echoes(live, "after"), "the connection lives on");
+    },
+  );
+
+  await t.test(`${title}: jam in one direction lets the other through`, async (t) => {
+    const { links, name, open, echo } = await setUp(t, source, 81);
+    const live = await open();
+    await links.cut(name, "jam", "backward");
+    live.send("heard");
+    t.ok(await eventually(() => echo.received() === "heard"), "forward bytes arrive");
+    t.ok(await isSilent(live), "backward bytes wait");
+    await links.mend(name);
+    t.ok(await eventually(() => live.received() === "heard"), "and arrive on mending");
+  });
+
+  await t.test(`${title}: a cut of another kind replaces the first`, async (t) => {
+    const { links, name, open, echo } = await setUp(t, source, 101);
+    await links.cut(name, "refuse", "both");
+    await links.cut(name, "jam", "both");
+    const jammed = await open();
+    t.equal(jammed.state(), "open", "refuse gave way to jam");
+    jammed.send("queued");
+    await links.cut(name, "blackhole", "both");
+    t.ok(await isSilent(jammed), "jam gave way to blackhole");
+    await links.cut(name, "refuse", "both");
+    t.equal((await open()).state(), "ECONNREFUSED", "blackhole gave way to refuse");
+    await links.mend(name);
+    t.ok(await echoes(await open(), "after"), "one mend undoes whatever was last");
+    t.equal(echo.received().endsWith("after"), true);
+  });
+
+  await t.test(
+    `${title}: a delay counts each way, survives a cut and can be taken off`,
+    async (t) => {
+      const { links, name, open } = await setUp(t, source, 121);
+      const live = await open();
+      t.ok(await echoes(live, "warm"), "an open link carries bytes");
+      await links.delay(name, by(20), by(30));
+      await links.cut(name, "jam", "both");
+      await links.mend(name);
+      const start = performance.now();
+      t.ok(await echoes(live, "slow"), "bytes arrive");
+      t.ok(performance.now() - start >= 50, "a round trip takes both delays");
+      await links.delay(name, by(1), by(0));
+      await links.delay(name, by(0), by(0));
+      await echoes(live, "settled");
+      const fast = performance.now();
+      t.ok(await echoes(live, "fast"), "bytes arrive");
+      t.ok(performance.now() - fast < 50, "without delays it is fast again");
+    },
+  );
+}
 
 await t.test("two servers side by side do not meet", async (t) => {
-  const one = await setUp(t, 141);
-  const two = await setUp(t, 141);
+  const one = await setUp(t, REAL, 141);
+  const two = await setUp(t, REAL, 141);
   t.not(one.number.plan.number, two.number.plan.number);
   await one.links.cut(one.name, "refuse", "both");
   t.equal((await one.open()).state(), "ECONNREFUSED");
@@ -226,7 +248,7 @@ await t.test("two servers side by side do not meet", async (t) => {
 });
 
 await t.test("a failed call says what the server or the system said", async (t) => {
-  const { links, name, link, upstream } = await setUp(t, 161);
+  const { links, name, link, upstream } = await setUp(t, REAL, 161);
   const again = links.create([{ name: `${name}-2`, listen: link, upstream }], 0);
   await t.rejects(again, { code: "PROXY_FAILED", message: /status 500: .*address already in use/ });
   const nobody = createProxyLinks("http://127.161.9.9:8474");
@@ -234,27 +256,30 @@ await t.test("a failed call says what the server or the system said", async (t) 
   await t.rejects(dead, { code: "PROXY_FAILED", message: /ECONNREFUSED 127\.161\.9\.9:8474/ });
 });
 
-await t.test("Toxiproxy is found by name, on PATH and in the cache, else refused", async (t) => {
-  const dir = t.testdir({ cache: { "toxiproxy-2.12.0": {} }, bin: {} });
-  const find = (env: Record<string, string>) => findProxy({ env, cacheDir: join(dir, "cache") });
-  const url = await find({ FAULTLINE_TOXIPROXY: "http://127.0.0.1:8474/", PATH: "" });
-  t.same(url, { kind: "url", url: "http://127.0.0.1:8474" });
-  const none = find({ FAULTLINE_TOXIPROXY: join(dir, "none"), PATH: "" });
-  await t.rejects(none, { code: "PROXY_NOT_FOUND" });
-  await t.rejects(find({ PATH: join(dir, "bin") }), {
-    code: "PROXY_NOT_FOUND",
-    hint: /Install Go/,
-  });
-  const cached = join(dir, "cache", "toxiproxy-2.12.0", "toxiproxy-server");
-  const onPath = join(dir, "bin", "toxiproxy-server");
-  for (const path of [cached, onPath]) {
-    writeFileSync(path, "#!/bin/sh\n");
-    chmodSync(path, 0o755);
-  }
-  t.same(await find({ PATH: "" }), { kind: "binary", path: cached, version: "2.12.0" });
-  const found = await find({ PATH: join(dir, "bin") });
-  t.same(found, { kind: "binary", path: onPath, version: null });
-});
+await t.test(
+  "a proxy is found by name, on PATH and in the cache, else it is the embedded one",
+  async (t) => {
+    const dir = t.testdir({ cache: { "toxiproxy-2.12.0": {} }, bin: {} });
+    const releases = "http://127.0.0.1:9/none";
+    const find = (env: Record<string, string>) =>
+      findProxy({ env, cacheDir: join(dir, "cache"), releases });
+    const url = await find({ FAULTLINE_TOXIPROXY: "http://127.0.0.1:8474/", PATH: "" });
+    t.same(url, { kind: "url", url: "http://127.0.0.1:8474" });
+    const none = find({ FAULTLINE_TOXIPROXY: join(dir, "none"), PATH: "" });
+    await t.rejects(none, { code: "PROXY_NOT_FOUND" });
+    const nowhere = { PATH: join(dir, "bin") };
+    t.match(await find(nowhere), { kind: "embedded" }, "no server, no Go, no release");
+    const cached = join(dir, "cache", "toxiproxy-2.12.0", "toxiproxy-server");
+    const onPath = join(dir, "bin", "toxiproxy-server");
+    for (const path of [cached, onPath]) {
+      writeFileSync(path, "#!/bin/sh\n");
+      chmodSync(path, 0o755);
+    }
+    t.same(await find({ PATH: "" }), { kind: "binary", path: cached, version: "2.12.0" });
+    const found = await find({ PATH: join(dir, "bin") });
+    t.same(found, { kind: "binary", path: onPath, version: null });
+  },
+);
 
 await t.test("runs that need an install at once build it once", async (t) => {
   const dir = t.testdir({

@@ -43,6 +43,7 @@ const PROMISED = [
   "boot/old-image",
   "boot/old-image-of-a-former-start",
   "level2/blackhole-active",
+  "level2/blackhole-alink",
   "level2/cascade",
   "level2/drain",
   "level2/hang-active",

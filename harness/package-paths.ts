@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { HarnessError } from "../errors.ts";
+import { HarnessError } from "./errors.ts";
 
 /**
  * Path of a built file, whether this module itself runs from its source or from `dist/`.
@@ -15,7 +15,8 @@ export function builtFile(path: string): string {
   throw new HarnessError("NOT_BUILT", `${file} does not exist`, { hint: "Run: npm run build" });
 }
 
-function packageRoot(): string {
+/** @throws HarnessError NOT_BUILT when this module belongs to no package */
+export function packageRoot(): string {
   const start = dirname(fileURLToPath(import.meta.url));
   let folder = start;
   while (!existsSync(join(folder, "package.json"))) {

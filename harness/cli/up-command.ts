@@ -1,0 +1,89 @@
+/** Brings up a cluster, keeps it until it is told to end it, and takes requests of other commands meanwhile. */
+import { randomInt } from "node:crypto";
+import { join, resolve } from "node:path";
+import { isRedundant } from "../../chaos/converge.ts";
+import { checkName, clusterFolder, refuseTaken } from "../cluster/cluster-file.ts";
+import { startLocal } from "../local/start-local.ts";
+import { createRunFolder, RUN_FILES } from "../record/run-folder.ts";
+import { openEvents } from "../record/writer.ts";
+import type { ClusterSpec } from "../rig/rig.ts";
+import { renderCluster } from "./cluster-text.ts";
+import { KeptCluster } from "./kept-cluster.ts";
+import { progressTo } from "./progress.ts";
+import { shortPath } from "./scenario-runs.ts";
+import { type Shell, STATUS } from "./shell.ts";
+
+export interface UpOptions {
+  readonly name: string;
+  readonly level: "2";
+  readonly quorum: "one" | "two" | "none";
+  readonly sites: "one" | "two";
+  readonly preferred: "a" | "b";
+  readonly out: string;
+}
+
+const REDUNDANT_WITHIN_US = 10_000_000;
+const SEEDS = 1_000_000;
+
+/**
+ * @returns the exit status: 0 after `down`, 130 after Ctrl-C
+ * @throws HarnessError CLUSTER_EXISTS and BAD_SCENARIO before anything is started; what a bed throws
+ */
+export async function upCommand(options: UpOptions, shell: Shell): Promise<number> {
+  const root = resolve(shell.cwd, options.out);
+  const folder = clusterFolder(root);
+  checkName(options.name);
+  refuseTaken(folder, options.name);
+  const seed = randomInt(SEEDS);
+  const scenario = `up/${options.name}`;
+  const { path: runDir } = createRunFolder({ root, startedAt: new Date(), scenario, seed });
+  const spec = specOf(options, seed);
+  const progress = progressTo(shell, { isQuiet: false });
+  const rig = await startLocal(spec, { runDir, scenario, env: shell.env, onProgress: progress });
+  const events = openEvents(join(runDir, RUN_FILES.events));
+  let written = 0;
+  const copyEvents = (): void => {
+    const all = rig.events();
+    for (const event of all.slice(written)) events.write(event);
+    written = all.length;
+  };
+  const kept = new KeptCluster(rig, {
+    name: options.name,
+    folder,
+    runDir,
+    shell,
+    onLook: copyEvents,
+  });
+  try {
+    const isUp = await rig.waitFor(
+      () => shell.signal.aborted || isRedundant(rig.hosts(), spec),
+      rig.now() + REDUNDANT_WITHIN_US,
+    );
+    if (!isUp) progress("the pair is not redundant yet");
+    if (shell.signal.aborted) return STATUS.interrupted;
+    await kept.open();
+    shell.out(renderCluster(kept.status(), shortPath(runDir, shell.cwd), shell.outScreen));
+    return await kept.keep();
+  } finally {
+    kept.leave();
+    const left = await rig.teardown();
+    copyEvents();
+    events.close();
+    if (left.length > 0) shell.err(`not ended: ${left.join("; ")}\n`);
+  }
+}
+
+function specOf({ quorum, sites, preferred }: UpOptions, seed: number): ClusterSpec {
+  return {
+    seed,
+    quorum,
+    switches: sites,
+    confirmAfterRestart: false,
+    preferred,
+    memoryPages: 64,
+    volumeBlocks: 16_384,
+    peerLoss: "preferred",
+    bootDelayMs: 0,
+    linkDelayMs: 0,
+  };
+}
