@@ -12,7 +12,7 @@ is healed.
 
 Examples:
   faultline fault kill-host --on active
-  faultline fault blackhole-link --on a>b/alink0 --for 3s
+  faultline fault blackhole-link --on 'a>b/alink0' --for 3s
   faultline fault delay-link --on between-sites --latency 5 --jitter 1`;
 
 export function addClusterCommands(program: Command, shell: Shell, end: End): void {

@@ -18,12 +18,12 @@ export function renderCluster(status: ClusterStatus, runDir: string, screen: Scr
   const rows: readonly (readonly [string, string])[] = [
     ["the VM", `${vm}`],
     ["use it", `redis-cli -h ${first?.address ?? ""}`],
-    ["break it", "faultline fault kill-host --on active"],
-    ["", "faultline fault blackhole-link --on a>b/alink0 --for 3s"],
-    ["", "faultline fault list"],
-    ["mend it", "faultline heal"],
-    ["look", "faultline status --watch"],
-    ["end", "Ctrl-C, or: faultline down"],
+    ["break it", "npx faultline fault kill-host --on active"],
+    ["", "npx faultline fault blackhole-link --on 'a>b/alink0' --for 3s"],
+    ["", "npx faultline fault list"],
+    ["mend it", "npx faultline heal"],
+    ["look", "npx faultline status --watch"],
+    ["end", "Ctrl-C, or: npx faultline down"],
     ["files", runDir],
   ];
   const paint = painter(screen);

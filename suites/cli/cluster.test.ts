@@ -123,7 +123,7 @@ await t.test("a cluster is broken by hand, mended, audited and ended", async (t)
   t.match((await start("down")).stdout, /has ended/);
   const { exitCode, stdout } = await running;
   t.equal(exitCode, 0);
-  t.match(stdout, /break it +faultline fault kill-host --on active/);
+  t.match(stdout, /break it +npx faultline fault kill-host --on active/);
   t.notOk(stdout.includes("\u001b"), "no escape without a terminal");
   isGone(t, cluster);
   for (const name of ["a.log", "events.ndjson"]) {
