@@ -38,8 +38,18 @@ export function commit(host: HostState, ops: readonly DiskOp[], then: Continuati
   if (!host.isDiskGood) return token;
   if (host.commits.size === 0) host.diskSilentFor = 0;
   host.commits.set(token, then);
-  emit(host, { kind: "commit", token, ops });
+  // Bits that wait to be cleared go first: what `ops` sets stays set.
+  emit(host, { kind: "commit", token, ops: [...clearings(host), ...ops] });
   return token;
+}
+
+function clearings({ mirror }: HostState): readonly DiskOp[] {
+  if (mirror.clearing.size === 0) return [];
+  const ops = [...mirror.clearing].map(
+    ([volume, clear]): DiskOp => ({ op: "dirty", volume, set: [], clear }),
+  );
+  mirror.clearing.clear();
+  return ops;
 }
 
 /** Reads come back as an event with this token. */

@@ -81,6 +81,7 @@ function emptyMirror(config: HostConfig): MirrorState {
     },
     intents: new Map(),
     dirty: new Map(),
+    clearing: new Map(),
     sumsHere: openBook(config.volumes, new Map()),
     suspect: new Map(),
     unacked: [],

@@ -138,6 +138,8 @@ export interface TargetResync {
   phase: "stopping" | "stepping-down" | "unmerged" | "merging" | "receiving";
   /** Whose sums the source asked for with `merged`. */
   extents: readonly ExtentList[];
+  /** Extents in a row whose sums are to be sent. */
+  unsaid: { readonly volume: VolumeId; readonly first: number; readonly count: number }[];
   /** Durable here, and not yet said. */
   readonly copied: Map<VolumeId, CopiedBlockSum[]>;
 }
@@ -241,6 +243,8 @@ export interface MirrorState {
   /** Set bits, durable or on their way; removed when the clearing is given to the disk. */
   readonly intents: Map<VolumeId, Map<number, ExtentIntent>>;
   readonly dirty: Map<VolumeId, Set<number>>;
+  /** Blocks that are dirty no more, and whose bits on the disk go with the next commit, whatever it is for: a bit too many costs a copy, a flush of its own the guest. */
+  readonly clearing: Map<VolumeId, number[]>;
   /** CRC-32 of what each block of this copy holds, as given to the disk. */
   sumsHere: SumBook;
   /** Extents that differ from the peer's and that no map marks; they become dirty with the next `sole` page or resync. */

@@ -10,7 +10,7 @@ import type { HostState } from "../host/state.ts";
 import { pump, release } from "../host/vm.ts";
 import { startRoundIfDue } from "../mirror/writer.ts";
 import { copyIfDue, mergeIfDue } from "../resync/source.ts";
-import { sayCopiedIfDue, stepDownIfDue } from "../resync/target.ts";
+import { sayCopiedIfDue, saySumsIfDue, stepDownIfDue } from "../resync/target.ts";
 import { goAloneIfDue } from "./claims.ts";
 import { closeSession } from "./close.ts";
 import { endMoveIfCut, handOverIfDue, leaveIfDue } from "./handover.ts";
@@ -43,6 +43,7 @@ export function pursue(host: HostState): void {
     stepDownIfDue(host);
     mergeIfDue(host);
     copyIfDue(host);
+    saySumsIfDue(host);
     sayCopiedIfDue(host);
     sayMapsIfDue(host);
     pairIfDue(host);

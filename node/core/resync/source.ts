@@ -26,11 +26,13 @@ import { COPY_MAX, type ExtentList, type HelloView, type PeerBody } from "../pai
 import { sendStream } from "../pair/send.ts";
 import { BLOCKS_PER_EXTENT, extentOf } from "../units.ts";
 
-/** Blocks read or sent and not answered, at most: 8 MiB alone, 512 KiB beside a guest that writes. */
+/** Blocks read or sent and not answered, at most: 8 MiB alone, 128 KiB beside a guest that writes, whose own writes wait behind them. */
 const OUTSTANDING_MAX = 2_048;
-const OUTSTANDING_BESIDE_GUEST = 128;
+const OUTSTANDING_BESIDE_GUEST = 32;
 /** The guest counts as writing for so long after its last write. Unit: milliseconds. */
 const GUEST_QUIET_AFTER = 100;
+/** Cleared bits that wait for a commit at most: so many blocks a crash may have copied again. */
+const CLEARING_MAX = 1_024;
 /** Queue entries looked at in one step, so that a queue of blocks that are all being written costs little. */
 const LOOKED_AT_MAX = 64;
 
@@ -185,9 +187,13 @@ function copySilent(
   for (const lba of lbas) resync.queue.push(blockKey(volume, lba));
 }
 
+/** Together with what is committed next, the page of T4 at the latest; a crash before costs copies. */
 function clearBits(host: HostState, volume: VolumeId, clear: readonly number[]): void {
   if (clear.length === 0) return;
-  commit(host, [{ op: "dirty", volume, set: [], clear }], { kind: "clear" });
+  const waiting = host.mirror.clearing.get(volume) ?? [];
+  waiting.push(...clear);
+  host.mirror.clearing.set(volume, waiting);
+  if (waiting.length >= CLEARING_MAX) commit(host, [], { kind: "clear" });
 }
 
 /** Reads blocks to copy, as far as the window allows. A block with a write of its own on the way is left for later: the disk still holds the older one. */

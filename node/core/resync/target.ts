@@ -12,13 +12,19 @@ import type { Page } from "../pair/page.ts";
 import { sendStream } from "../pair/send.ts";
 import { BLOCKS_PER_EXTENT } from "../units.ts";
 
-/** Extents whose sums go into one frame: 2,048 numbers. */
-const EXTENTS_PER_SUMS = 32;
+/** Extents whose sums go into one frame: 512 numbers, which the source compares within a millisecond. */
+const EXTENTS_PER_SUMS = 8;
 /** Copied blocks kept for one frame at most: the source's window is to stay open. */
 const COPIED_AT_ONCE = COPIED_MAX / 2;
 
 export function beginTarget(session: OpenSession): void {
-  session.resync = { side: "target", phase: "stopping", extents: [], copied: new Map() };
+  session.resync = {
+    side: "target",
+    phase: "stopping",
+    extents: [],
+    unsaid: [],
+    copied: new Map(),
+  };
 }
 
 function targetOf(host: HostState): { session: OpenSession; resync: TargetResync } | null {
@@ -84,15 +90,24 @@ export function receive(host: HostState, session: OpenSession): void {
   if (resync?.side !== "target") return;
   resync.phase = "receiving";
   host.mirror.writer.isHeld = false;
-  for (const { volume, extents } of resync.extents) {
-    for (const [first, count] of runs(extents)) {
-      const sums: number[] = [];
-      for (let extent = first; extent < first + count; extent += 1)
-        sums.push(...sumsOf(host.mirror.sumsHere, volume, extent));
-      sendStream(host, session, { kind: "sums", volume, first: first * BLOCKS_PER_EXTENT, sums });
-    }
-  }
+  resync.unsaid = resync.extents.flatMap(({ volume, extents }) =>
+    runs(extents).map(([first, count]) => ({ volume, first, count })),
+  );
   startRoundIfDue(host);
+}
+
+/** One frame a step: all at once would keep the source, and the guest that runs there, busy for tens of milliseconds. */
+export function saySumsIfDue(host: HostState): void {
+  const target = targetOf(host);
+  if (target === null || target.resync.phase !== "receiving") return;
+  const next = target.resync.unsaid.shift();
+  if (next === undefined) return;
+  const { volume, first, count } = next;
+  const sums: number[] = [];
+  for (let extent = first; extent < first + count; extent += 1)
+    sums.push(...sumsOf(host.mirror.sumsHere, volume, extent));
+  const block = first * BLOCKS_PER_EXTENT;
+  sendStream(host, target.session, { kind: "sums", volume, first: block, sums });
 }
 
 /** Neighbouring extents together, as many as fit into a frame. */
