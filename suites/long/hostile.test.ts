@@ -68,7 +68,7 @@ async function inTurns<Item>(items: readonly Item[], act: (item: Item) => Promis
   const worker = async (): Promise<void> => {
     for (let item = queue.pop(); item !== undefined; item = queue.pop()) await act(item);
   };
-  await Promise.all(Array.from({ length: 8 }, worker));
+  await Promise.all(Array.from({ length: 64 }, worker));
 }
 
 await t.test("strangers change nothing", async (t) => {
