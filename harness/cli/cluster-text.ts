@@ -53,7 +53,7 @@ export function statusLines(status: ClusterStatus, screen: Screen): readonly str
   });
   const others = status.others.map(({ name, alive }) => {
     const state = alive ? paint("green", "alive") : paint("red", "dead");
-    return `  ${name.padEnd(11)}${state}`;
+    return `  ${name.padEnd(12)}${state}`;
   });
   const time = `${(status.now / 1_000_000).toFixed(0)} s`;
   const head = clip(

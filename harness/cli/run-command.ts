@@ -70,7 +70,9 @@ async function keepFailed(
   rig: Rig,
   by: { readonly plan: Plan; readonly out: string; readonly shell: Shell },
 ): Promise<void> {
-  const { plan, out, shell } = by;
+  const { plan, out } = by;
+  // stdout holds the verdict alone.
+  const shell = { ...by.shell, out: by.shell.err, outScreen: by.shell.errScreen };
   const { LocalRig } = await import("../local/local-rig.ts");
   if (!(rig instanceof LocalRig)) return;
   const { KeptCluster } = await import("./kept-cluster.ts");
