@@ -3,7 +3,6 @@
  * Usage: npm run bench [-- --full] [-- --only <group> ...]. Exit 1 when a target is missed. With --only nothing is written.
  */
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
 import { cpus, loadavg, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import { locateProxy } from "../../harness/proxy/find-proxy.ts";
@@ -18,9 +17,9 @@ import { type MeasuredGroup, render } from "./report.ts";
 import { resyncs } from "./resync.ts";
 import { type Row, unmeasured } from "./row.ts";
 import { runs } from "./runs.ts";
+import { writeMeasurements } from "./section.ts";
 import { standstills } from "./standstill.ts";
 
-const FILE = "docs/measurements.md";
 const WORST_STATUS = 1;
 const USAGE_STATUS = 4;
 
@@ -77,7 +76,7 @@ async function main(): Promise<void> {
     command: `npm run bench${full ? " -- --full" : ""}`,
     conditions: conditions(began),
   });
-  if (only === undefined) writeFileSync(FILE, text);
+  if (only === undefined) writeMeasurements(text);
   process.stdout.write(text);
   const isMissed = measured.some(({ rows }) => rows.some(({ missed }) => missed.length > 0));
   process.exit(isMissed ? WORST_STATUS : 0);

@@ -1,6 +1,6 @@
 /**
- * Builds, then measures what README and docs/ promise and writes docs/measurements.md (suites/bench/main.ts).
- * Usage: npm run bench [-- --full] [-- --only <group> ...].
+ * Builds, then runs a program of suites/: `bench` measures what README and docs/ promise, `campaign` runs seeds; both write docs/measurements.md.
+ * Usage: node .config/measure.mjs bench|campaign [option ...]
  */
 import { spawnSync } from "node:child_process";
 import { dirname, join } from "node:path";
@@ -8,10 +8,11 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
 const BROKEN = 3;
+const [PROGRAM, ...OPTIONS] = process.argv.slice(2);
 
 for (const args of [
   [join(ROOT, ".config/build.mjs")],
-  [join(ROOT, "dist/suites/bench/main.js"), ...process.argv.slice(2)],
+  [join(ROOT, "dist/suites", PROGRAM, "main.js"), ...OPTIONS],
 ]) {
   const { status } = spawnSync(process.execPath, args, { cwd: ROOT, stdio: "inherit" });
   if (status !== 0) process.exit(status ?? BROKEN);
