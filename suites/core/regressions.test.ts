@@ -552,3 +552,21 @@ await t.test("what a ceded runner's peer had answered for and lost is no write o
   t.same(blocksOf(world, "b"), blocksOf(world, "a"), "equal disks");
   t.end();
 });
+
+await t.test("a path that the peer gives up as silent puts off no suspicion", (t) => {
+  // 1. Every link swallows all bytes. 2. `b` notices a moment earlier, gives alink0 up, and the end of that connection still comes through. 3. A closed path counted
+  // its silence from its close, so `a` suspected `b` a whole silence later than it should.
+  const world = written();
+  at(world, 2_000, () => {
+    world.delay = () => SWALLOWED;
+  });
+  at(world, 2_190, () => close(world, "alink0"));
+  runTo(world, 2_260);
+  const suspected = world.notes.find(({ host, note }) => host === "a" && note.what === "suspect");
+  t.ok(
+    suspected !== undefined && suspected.time >= 2_180 && suspected.time < 2_220,
+    `${suspected?.time}`,
+  );
+  t.match(stand(world, "a"), RUNS_ALONE);
+  t.end();
+});

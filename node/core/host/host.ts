@@ -215,7 +215,8 @@ function pathDown(host: HostState, id: PathId, conn: number): void {
   const path = pathOf(host, id);
   if (path?.conn !== conn) return;
   path.conn = null;
-  path.silentFor = 0;
+  // Silence goes on where this host dials; where the peer does, it has `redial` to come back, if it was not silent before.
+  if (!path.config.dials && path.silentFor < host.config.timing.silence) path.silentFor = 0;
   path.isRefused = false;
   pathClosed(host, path, conn);
 }
