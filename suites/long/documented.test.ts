@@ -25,7 +25,8 @@ t.setTimeout(600_000);
 /** Each line of the fenced blocks without a language that calls the program, its comment cut off. */
 function commandsIn(page: string): readonly string[] {
   const text = readFileSync(`docs/${page}`, "utf8");
-  const blocks = [...text.matchAll(/^```\n([\s\S]*?)^```$/gm)].map(([, block = ""]) => block);
+  const fenced = [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)];
+  const blocks = fenced.flatMap(([, language, block = ""]) => (language === "" ? [block] : []));
   const lines = blocks.flatMap((block) => block.split("\n"));
   return lines
     .map((line) => line.replace(/\s+#.*$/, "").trim())
