@@ -6,7 +6,7 @@ import type { WebSocket } from "ws";
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface LinkHandlers {
-  /** In the order of sending. The bytes are a view of a larger buffer: whoever keeps them copies them. */
+  /** In the order of sending. The bytes are a view of a larger buffer, which is not used again: whoever keeps a part for long copies it, or keeps all of it. */
   readonly message: (data: Uint8Array) => void;
   /** Once, never inside a call of the link; no message follows. */
   readonly closed: () => void;

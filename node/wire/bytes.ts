@@ -46,7 +46,7 @@ export function viewBlock(frame: Buffer, from: number): Uint8Array {
   return new Uint8Array(frame.buffer, frame.byteOffset + from, BLOCK_SIZE);
 }
 
-/** A copy of a block, out of a slab (`Buffer.poolSize`): hundreds come at once, and live for one write to the disk. */
+/** A copy of a block, out of a slab (`Buffer.poolSize`), for one that outlives its frame. */
 export function ownBlock(frame: Buffer, from: number): Uint8Array {
   const own = Buffer.allocUnsafe(BLOCK_SIZE);
   frame.copy(own, 0, from, from + BLOCK_SIZE);

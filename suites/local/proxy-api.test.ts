@@ -7,7 +7,9 @@ import t, { type Test } from "tap";
 import { type Proxy as ApiProxy, Toxiproxy } from "toxiproxy-node-client";
 import { reserveClusterNumber } from "../../harness/local/cluster-number.ts";
 import { listeningIn } from "../../harness/local/leftovers.ts";
+import { proxyPrefix } from "../../harness/local/link-names.ts";
 import { findProxy, type ProxySource } from "../../harness/proxy/find-proxy.ts";
+import { createProxyLinks } from "../../harness/proxy/proxy-links.ts";
 import { spawnProxy } from "../../harness/proxy/proxy-server.ts";
 import { type Client, type EchoServer, eventually, openClient, startEcho } from "./echo.ts";
 
@@ -276,6 +278,17 @@ await both("each toxic does what its name says", async (t, served) => {
   t.ok(await echoes(await open(listen), "whole"), "and all are gone again");
   await proxy.remove();
 });
+
+await both(
+  "what a dead run left on a shared server is swept, and nothing else",
+  async (t, served) => {
+    const { server, url, listen, other, upstream } = served;
+    await server.createProxy({ name: "fl7-a-b-alink0", listen, upstream, enabled: true });
+    await server.createProxy({ name: "fl71-a-b-alink0", listen: other, upstream, enabled: true });
+    await createProxyLinks(url).sweep(proxyPrefix(7));
+    t.same(Object.keys(await server.getAll()), ["fl71-a-b-alink0"]);
+  },
+);
 
 await both("much is carried both ways at once, in order and whole", async (t, served) => {
   const { listen, open } = served;

@@ -268,13 +268,13 @@ export interface MirrorState {
   cleanSaid: number;
 }
 
-/** What follows when a commit is durable. */
 /** What follows when blocks were read or saved. */
 export type ReadContinuation =
   | { readonly kind: "copy"; readonly session: RandomId; readonly volume: VolumeId }
   | { readonly kind: "fetch"; readonly session: RandomId; readonly volume: VolumeId }
   | { readonly kind: "save"; readonly session: RandomId; readonly count: number };
 
+/** What follows when a commit is durable. */
 export type Continuation =
   | { readonly kind: "started" }
   | { readonly kind: "page"; readonly page: Page; readonly after: AfterPage }
