@@ -1,11 +1,9 @@
 import { join } from "node:path";
+import { copyEvents } from "../harness/record/event-copy.ts";
 import { createRunFolder, RUN_FILES } from "../harness/record/run-folder.ts";
 import type { RunEvent, VerdictDocument } from "../harness/record/types.ts";
-import { type LineWriter, openEvents, writeDocument } from "../harness/record/writer.ts";
+import { openEvents, writeDocument } from "../harness/record/writer.ts";
 import type { Plan } from "./plan/plan.ts";
-
-/** How often new events go to the file while the bed runs. Unit: milliseconds. */
-const COPY_EVERY = 50;
 
 /** The folder of one run, filled as the run goes on: whatever ends it, what is there can be read. */
 export interface RunRecord {
@@ -54,47 +52,6 @@ export function openRunRecord(options: {
       writer.close();
       write(RUN_FILES.environment, { ...facts, ...more });
       write(RUN_FILES.verdict, verdict);
-    },
-  };
-}
-
-function copyEvents(writer: LineWriter<RunEvent>): {
-  follow(events: () => readonly RunEvent[]): void;
-  add(event: RunEvent): void;
-  events(): readonly RunEvent[];
-  close(): void;
-} {
-  const written: RunEvent[] = [];
-  let source: () => readonly RunEvent[] = () => [];
-  let taken = 0;
-  const add = (event: RunEvent): void => {
-    written.push(event);
-    writer.write(event);
-  };
-  const copy = (): void => {
-    const events = source();
-    for (; taken < events.length; taken += 1) {
-      const event = events[taken];
-      if (event !== undefined) add(event);
-    }
-  };
-  const timer = setInterval(copy, COPY_EVERY);
-  timer.unref();
-  return {
-    follow(events) {
-      source = events;
-    },
-    add(event) {
-      copy();
-      add(event);
-    },
-    events() {
-      copy();
-      return written;
-    },
-    close() {
-      clearInterval(timer);
-      copy();
     },
   };
 }

@@ -4,12 +4,11 @@
  */
 import { existsSync } from "node:fs";
 import { AUDIT, auditFields } from "../harness/check/audit-event.ts";
-import { auditDisks, type DivergenceFigures } from "../harness/check/divergence.ts";
-import { type Guarded, guardChecker } from "../harness/check/verdict.ts";
 import { HarnessError } from "../harness/errors.ts";
 import { readHistory } from "../harness/record/reader.ts";
 import type { HistoryLine, Micros, VerdictDocument } from "../harness/record/types.ts";
-import type { ClusterSpec, DiskSource, Rig } from "../harness/rig/rig.ts";
+import type { ClusterSpec, Rig } from "../harness/rig/rig.ts";
+import { compareDisks } from "./compare-disks.ts";
 import { describeViews, isRedundant, waitForConvergence } from "./converge.ts";
 import { evidenceOf } from "./evidence.ts";
 import { Interrupted, interruptibleRig } from "./interruptible-rig.ts";
@@ -152,7 +151,8 @@ async function audit(
   { rig, name }: { readonly rig: Rig; readonly name: string },
 ): Promise<void> {
   await rig.quiesce();
-  rig.report(AUDIT, auditFields(auditOf(rig.disks(), { plan, name })));
+  const owed = { mustBeEqual: isEqualityOwed(plan), isSplitExpected: isSplitExpected(plan) };
+  rig.report(AUDIT, auditFields(compareDisks(rig, { name, ...owed })));
 }
 
 async function untilConverged(
@@ -188,25 +188,6 @@ async function untilRedundant(rig: Rig, plan: Plan): Promise<void> {
     `the pair was not redundant within ${span} ms of its start: ${describeViews(rig.hosts())}`,
     { hint: "Read the hosts' logs in the run folder; the last alert says what they wait for." },
   );
-}
-
-function auditOf(
-  disks: readonly DiskSource[],
-  { plan, name }: { readonly plan: Plan; readonly name: string },
-): Guarded<DivergenceFigures> {
-  try {
-    return guardChecker(name, () => {
-      const [left, right] = disks;
-      if (left === undefined || right === undefined) throw new Error("there are not two disks");
-      return auditDisks(left, right, {
-        name,
-        mustBeEqual: isEqualityOwed(plan),
-        isSplitExpected: isSplitExpected(plan),
-      });
-    });
-  } finally {
-    for (const disk of disks) disk.close();
-  }
 }
 
 /** Where the pair is redundant again, its disks are equal. */

@@ -2,8 +2,6 @@
 import { join, resolve } from "node:path";
 import * as v from "valibot";
 import { AUDIT, auditFields } from "../../harness/check/audit-event.ts";
-import { auditDisks, type DivergenceFigures } from "../../harness/check/divergence.ts";
-import { type Guarded, guardChecker } from "../../harness/check/verdict.ts";
 import { HarnessError } from "../../harness/errors.ts";
 import { packageRoot } from "../../harness/package-paths.ts";
 import { commitOf, factsOfMachine } from "../../harness/record/origin.ts";
@@ -12,6 +10,7 @@ import { RUN_FILES } from "../../harness/record/run-folder.ts";
 import type { CheckResult, Micros, RunEvent, VerdictDocument } from "../../harness/record/types.ts";
 import { writeDocument } from "../../harness/record/writer.ts";
 import type { ClientAddress, HostView, Rig, Workload } from "../../harness/rig/rig.ts";
+import { compareDisks } from "../compare-disks.ts";
 import { describeViews, isRedundant, isServed, waitForConvergence } from "../converge.ts";
 import { evidenceOf } from "../evidence.ts";
 import type { ActiveFault, Proof } from "../faults/fault.ts";
@@ -221,7 +220,7 @@ class SuiteCluster implements Cluster {
   async audit(): Promise<CheckResult> {
     await this.#rig.quiesce();
     try {
-      return this.#compare("divergence", false).check;
+      return compareDisks(this.#rig, { name: "divergence", mustBeEqual: false }).check;
     } finally {
       await this.#rig.release();
     }
@@ -299,20 +298,8 @@ class SuiteCluster implements Cluster {
 
   async #auditWhole(name: string): Promise<void> {
     await this.#rig.quiesce();
-    this.#rig.report(AUDIT, auditFields(this.#compare(name, this.#plan.converge !== "service")));
-  }
-
-  #compare(name: string, mustBeEqual: boolean): Guarded<DivergenceFigures> {
-    const disks = this.#rig.disks();
-    try {
-      return guardChecker(name, () => {
-        const [left, right] = disks;
-        if (left === undefined || right === undefined) throw new Error("there are not two disks");
-        return auditDisks(left, right, { name, mustBeEqual });
-      });
-    } finally {
-      for (const disk of disks) disk.close();
-    }
+    const mustBeEqual = this.#plan.converge !== "service";
+    this.#rig.report(AUDIT, auditFields(compareDisks(this.#rig, { name, mustBeEqual })));
   }
 
   #redundantWord(): "duplex" | "pre-elected" {

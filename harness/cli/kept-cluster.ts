@@ -1,7 +1,7 @@
 /** A cluster that takes requests of other commands for as long as it is kept: after `up`, or when a run that failed is to be looked at. */
 import { randomBytes } from "node:crypto";
 import { HandFaults } from "../../chaos/by-hand.ts";
-import { auditDisks } from "../check/divergence.ts";
+import { compareDisks } from "../../chaos/compare-disks.ts";
 import { removeClusterFile, writeClusterFile } from "../cluster/cluster-file.ts";
 import type { ClusterStatus, ControlRequest } from "../cluster/control.ts";
 import { type ControlServer, startControlServer } from "../cluster/control-server.ts";
@@ -17,8 +17,6 @@ export interface Keeping {
   readonly folder: string;
   readonly runDir: string;
   readonly shell: Shell;
-  /** Called every 200 ms. */
-  readonly onLook: () => void;
 }
 
 export const LEVEL = 2;
@@ -85,7 +83,6 @@ export class KeptCluster {
         out(`${(status.now / 1_000_000).toFixed(1).padStart(7)} s  ${text}\n`);
       }
       shown = text;
-      this.#by.onLook();
       await this.#rig.until(this.#rig.now() + LOOK_EVERY_US);
     }
     return signal.aborted ? STATUS.interrupted : STATUS.done;
@@ -159,13 +156,9 @@ export class KeptCluster {
   /** Beside a VM that runs: hosts take in no work meanwhile. */
   async #audit(): Promise<unknown> {
     await this.#rig.quiesce();
-    const disks = this.#rig.disks();
     try {
-      const [left, right] = disks;
-      if (left === undefined || right === undefined) throw new Error("there are not two disks");
-      return auditDisks(left, right, { mustBeEqual: false }).check;
+      return compareDisks(this.#rig, { name: "divergence", mustBeEqual: false }).check;
     } finally {
-      for (const disk of disks) disk.close();
       await this.#rig.release();
     }
   }

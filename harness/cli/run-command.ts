@@ -79,7 +79,7 @@ async function keepFailed(
   const name = `kept-${plan.seed}`;
   const folder = clusterFolder(resolve(shell.cwd, out));
   const { runDir } = rig;
-  const kept = new KeptCluster(rig, { name, folder, runDir, shell, onLook: () => undefined });
+  const kept = new KeptCluster(rig, { name, folder, runDir, shell });
   try {
     await rig.release();
     await kept.open();

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { isRedundant } from "../../chaos/converge.ts";
 import { checkName, clusterFolder, refuseTaken } from "../cluster/cluster-file.ts";
 import { startLocal } from "../local/start-local.ts";
+import { copyEvents } from "../record/event-copy.ts";
 import { createRunFolder, RUN_FILES } from "../record/run-folder.ts";
 import { openEvents } from "../record/writer.ts";
 import type { ClusterSpec } from "../rig/rig.ts";
@@ -40,19 +41,14 @@ export async function upCommand(options: UpOptions, shell: Shell): Promise<numbe
   const spec = specOf(options, seed);
   const progress = progressTo(shell, { isQuiet: false });
   const rig = await startLocal(spec, { runDir, scenario, env: shell.env, onProgress: progress });
-  const events = openEvents(join(runDir, RUN_FILES.events));
-  let written = 0;
-  const copyEvents = (): void => {
-    const all = rig.events();
-    for (const event of all.slice(written)) events.write(event);
-    written = all.length;
-  };
+  const writer = openEvents(join(runDir, RUN_FILES.events));
+  const copied = copyEvents(writer);
+  copied.follow(() => rig.events());
   const kept = new KeptCluster(rig, {
     name: options.name,
     folder,
     runDir,
     shell,
-    onLook: copyEvents,
   });
   try {
     const isUp = await rig.waitFor(
@@ -67,8 +63,8 @@ export async function upCommand(options: UpOptions, shell: Shell): Promise<numbe
   } finally {
     kept.leave();
     const left = await rig.teardown();
-    copyEvents();
-    events.close();
+    copied.close();
+    writer.close();
     if (left.length > 0) shell.err(`not ended: ${left.join("; ")}\n`);
   }
 }
