@@ -22,7 +22,7 @@ await t.test("a process that was killed has another life, in its own place", asy
   t.teardown(() => rig.teardown());
   const cluster = clusterOf(options.runDir);
   const isHeard = (): boolean => rig.hosts().every(({ derived }) => derived === "duplex");
-  await rig.waitFor(isHeard, rig.now() + SECOND);
+  t.ok(await rig.waitFor(isHeard, rig.now() + SECOND), "both hosts are heard");
   for (const life of [2, 3]) {
     await rig.kill("a", "q1");
     t.same([rig.alive("a"), rig.alive("q1")], [false, false], "both at once");

@@ -97,7 +97,9 @@ await t.test("a bed comes up, tells what its hosts said, and leaves nothing", as
 
 await t.test("killing ends exactly one process at a known instant", async (t) => {
   const rig = await start(t);
-  await rig.waitFor(() => rig.hosts().every(({ right }) => right !== null), rig.now() + SECOND);
+  // Last of what a host says here: its page and its VM are known by then.
+  const isHeard = (): boolean => rig.hosts().every(({ derived }) => derived === "duplex");
+  t.ok(await rig.waitFor(isHeard, rig.now() + SECOND), "both hosts are heard");
   const before = rig.now();
   const at = await rig.kill(rig.resolve("active"));
   t.ok(at >= before && at <= rig.now(), "the instant lies around the call");
@@ -129,7 +131,8 @@ for (const kind of ["refuse", "blackhole", "jam"] as const) {
     await rig.mend(LINKS);
     const proven = LINKS.map((link) => rig.stopped(link));
     await rig.cut(["a>q1/quorum"], "refuse", "both");
-    await rig.waitFor(() => rig.stopped("a>q1/quorum") > 0, rig.now() + SECOND);
+    const hasBit = (): boolean => rig.stopped("a>q1/quorum") > 0;
+    t.ok(await rig.waitFor(hasBit, rig.now() + SECOND), "the one cut now stopped a probe");
     t.same(
       LINKS.map((link) => rig.stopped(link)),
       proven,
