@@ -82,10 +82,17 @@ await t.test("the folder holds the scenarios that are promised", async (t) => {
   t.end();
 });
 
+/** Seeds that once failed, and why that was possible. */
+const ONCE_FAILED: Readonly<Record<string, readonly number[]>> = {
+  // The rule on epochs took the newest write with a block's content for the one that is there; in a split brain both sides wrote the same bytes.
+  "split/without-quorum": [1_276, 1_429],
+};
+
 for (const name of scenarios) {
   await t.test(`${name} passes ${SEEDS} seeds in simulated time`, async (t) => {
     const scenario = loadScenario(name);
-    for (let seed = 1; seed <= SEEDS; seed += 1) {
+    const fresh = Array.from({ length: SEEDS }, (_, index) => index + 1);
+    for (const seed of [...fresh, ...(ONCE_FAILED[name] ?? [])]) {
       const { verdict, folder } = await runScenario(planRun(scenario, { seed, bed: "sim" }), {
         startBed: bedStarter("sim", { env: {} }),
         runRoot: out,

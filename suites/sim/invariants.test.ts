@@ -184,18 +184,25 @@ function write(number: number, epoch: number, key: BlockKey, value: number): Gue
 }
 
 /** X is written in epoch 1 and, after Y in epoch 2, again in epoch 3; the output after epoch 2 shows the first two. */
+const NOTHING_DONE: MachineResult = {
+  exec: 1,
+  writes: [],
+  flushes: 0,
+  outputs: [],
+  receives: [],
+  timerAt: null,
+  trap: null,
+};
+
 function ledger(): Ledger {
   const book = createLedger();
   const result: MachineResult = {
-    exec: 1,
+    ...NOTHING_DONE,
     writes: [write(1, 1, X, 1), write(2, 2, Y, 2), write(3, 3, X, 3)],
     flushes: 3,
     outputs: [
       { session: 1, position: 1, what: "data", bytes: data(0).slice(0, 4), cause: 1, barrier: 2 },
     ],
-    receives: [],
-    timerAt: null,
-    trap: null,
   };
   book.begin(BOOT);
   book.execute(BOOT, result);
@@ -298,6 +305,13 @@ await t.test("epoch-order", (t) => {
   t.equal(landed({ [X]: sumOf(1), [Y]: sumOf(2) }, [Y]), null);
   const given = (sums: Readonly<Record<BlockKey, number>>) =>
     epochGiven(look("b", { sums }), book, new Map(), [{ key: Y, sum: sumOf(2) }]);
+  const other = { id: "c".repeat(32), n: 2 };
+  const writes = [write(1, 1, X, 9), write(2, 2, Y, 2)];
+  book.begin(other);
+  book.execute(other, { ...NOTHING_DONE, writes, flushes: 2 });
+  t.equal(landed({ [X]: sumOf(1), [Y]: sumOf(2) }, [Y]), null, "the bytes that both boots wrote");
+  t.equal(landed({ [X]: sumOf(9), [Y]: sumOf(2) }, [Y]), null, "of the other boot");
+  t.match(landed({ [Y]: sumOf(2) }, [Y]), /b holds epoch 2 and lacks/, "of neither");
   t.match(given({}), /b gives its disk a write of epoch 2 before block 0\/7 of epoch 1 is durable/);
   t.equal(given({ [X]: sumOf(1) }), null);
   t.end();

@@ -126,14 +126,32 @@ function describe({ key, epoch }: GuestVersion): string {
   return `${nameOfKey(key)} of epoch ${epoch}`;
 }
 
-/** The first write of an earlier epoch, of the same boot as the block's content, that is not on the disk. */
+interface Missing {
+  readonly epoch: number;
+  readonly write: GuestVersion;
+}
+
+/** A write of an earlier epoch that is not on the disk, whichever of the writes with the block's content this one is. */
 function missingBefore(
   host: HostLook,
   ledger: Ledger,
   reach: Reach,
-  block: { readonly key: BlockKey; readonly sum: number | null },
-): { readonly epoch: number; readonly write: GuestVersion } | null {
-  const version = ledger.version(block.key, ledger.versionOf(block.key, block.sum));
+  { key, sum }: { readonly key: BlockKey; readonly sum: number | null },
+): Missing | null {
+  const newest = ledger.version(key, ledger.versionOf(key, sum));
+  const missing = missingOf(host, ledger, reach, newest);
+  if (missing === null) return null;
+  const others = ledger.versionsWith(key, sum).slice(1);
+  return others.some((one) => missingOf(host, ledger, reach, one) === null) ? null : missing;
+}
+
+/** The first write of an earlier epoch of the same boot that is not on the disk. */
+function missingOf(
+  host: HostLook,
+  ledger: Ledger,
+  reach: Reach,
+  version: GuestVersion | undefined,
+): Missing | null {
   const boot = version === undefined ? null : ledger.boot(version.boot);
   if (version === undefined || boot === null) return null;
   const reached = advance(host, boot, ledger, reach);

@@ -49,6 +49,8 @@ export interface Ledger {
   release(boot: VmBoot, at: { readonly session: number; readonly position: number }): number | null;
   /** Latest version of the block with this content; −1: never written by a guest; null: nothing was ever there. */
   versionOf(key: BlockKey, sum: number | null): number;
+  /** Every remembered write that gave the block this content, the newest first: in a split brain both sides may write the same bytes. */
+  versionsWith(key: BlockKey, sum: number | null): readonly GuestVersion[];
   /** The write that made a version; undefined for version 0 and those that no guest wrote. */
   version(key: BlockKey, index: number): GuestVersion | undefined;
   /** The version that readers were promised at least. */
@@ -206,6 +208,10 @@ class Book implements Ledger {
       }
     }
     return sum === null || sum === ZEROS ? 0 : UNKNOWN_VERSION;
+  }
+
+  versionsWith(key: BlockKey, sum: number | null): readonly GuestVersion[] {
+    return (this.#versions.get(key) ?? []).filter((version) => version.sum === sum).reverse();
   }
 
   version(key: BlockKey, index: number): GuestVersion | undefined {
