@@ -16,7 +16,7 @@ import {
 import { splitSides } from "../harness/check/split-sides.ts";
 import { composeVerdict, type Guarded, guardChecker } from "../harness/check/verdict.ts";
 import type { CheckResult, Micros, RunEvent, VerdictDocument } from "../harness/record/types.ts";
-import type { ProcessExit } from "../harness/rig/rig.ts";
+import { type ProcessExit, WORKLOAD_PROCESS } from "../harness/rig/rig.ts";
 import { type Evidence, exitsOf } from "./evidence.ts";
 import { checkExpectations } from "./expectations.ts";
 import type { Plan } from "./plan/plan.ts";
@@ -128,7 +128,8 @@ function runCheckers(evidence: Evidence, operations: readonly Operation[]): Chec
 export function judgeUnfinished(events: readonly RunEvent[]): Judged | null {
   const checks = [
     guardChecker("invariants", () => ({ check: checkInvariants(events) })).check,
-    checkProcesses(exitsOf(events)),
+    // The clients are the rig's own.
+    checkProcesses(exitsOf(events).filter(({ process }) => process !== WORKLOAD_PROCESS)),
   ].filter(({ verdict }) => verdict === "fail");
   return checks.length === 0 ? null : { ...NOTHING_JUDGED, verdict: "fail", checks };
 }

@@ -2,7 +2,7 @@
  * One run: plan → bed → load → faults → convergence → final reads → audit of the disks → teardown → verdict. The folder is written from
  * the first moment, and whatever goes wrong, the bed is torn down and a verdict stands in it.
  */
-import { existsSync } from "node:fs";
+import { existsSync, statfsSync } from "node:fs";
 import { AUDIT, auditFields } from "../harness/check/audit-event.ts";
 import { HarnessError } from "../harness/errors.ts";
 import { readHistory } from "../harness/record/reader.ts";
@@ -21,6 +21,8 @@ import { createTimeline, type Timeline } from "./timeline.ts";
 const DUPLEX_WITHIN_US = 10_000_000;
 /** For clients to end and every key to be read. Unit: microseconds. */
 const FINAL_READS_US = 10_000_000;
+/** Less than this left in a run's file system may have failed any write of the run. Unit: bytes. */
+const SPACE_LEFT_MIN = 256 * 1024;
 
 /** Brings up the bed that the plan names. The run's folder exists; the bed writes `history.ndjson` and logs into it. */
 export type StartBed = (
@@ -110,10 +112,14 @@ async function perform(plan: Plan, record: RunRecord, options: RunOptions): Prom
   return { rig, isFinished, lines: history.lines, failure };
 }
 
-/** What is judged at the end, but for what ending shows. */
+/** What is judged at the end, but for what ending shows. A record that cannot be written shows nothing. */
 function hasPassedSoFar(plan: Plan, record: RunRecord, rig: Rig): boolean {
   const lines = rig.history ?? readHistoryOf(record).lines;
-  return judge(evidenceOf(plan, lines, record.events())).verdict === "pass";
+  try {
+    return judge(evidenceOf(plan, lines, record.events())).verdict === "pass";
+  } catch {
+    return false;
+  }
 }
 
 async function drive(
@@ -203,8 +209,8 @@ async function endOf(rig: Rig, timeline: Timeline | null, isFinished: boolean): 
   } catch {
     // Nothing more can be mended; the teardown says what is left.
   }
+  rig.report("teardown", {});
   try {
-    rig.report("teardown", {});
     const left = await rig.teardown();
     if (left.length === 0) return null;
     return new HarnessError("LEFTOVERS", `not ended: ${left.join("; ")}`, {
@@ -236,17 +242,35 @@ function conclude(
     const detail = "the core ended the simulated process";
     record.add({ at, source: "invariant", what: "violation", name: run.failure.message, detail });
   }
+  const broken = (failure: unknown): VerdictDocument => {
+    return { ...head, ...NOTHING_JUDGED, verdict: "broken", broken: describeFailure(failure) };
+  };
+  const full = bed === "sim" ? null : spaceFailure(record.folder);
   if (run.isFinished && run.failure === null) {
-    return { ...head, ...judge(evidenceOf(plan, run.lines, record.events())), broken: null };
+    const judged = judge(evidenceOf(plan, run.lines, record.events()));
+    if (judged.verdict !== "pass" && full !== null) return broken(full);
+    return { ...head, ...judged, broken: null };
   }
   if (run.failure instanceof Interrupted) {
     const why = "the run was interrupted";
     const check = { name: "run", verdict: "unknown", why } as const;
     return { ...head, ...NOTHING_JUDGED, verdict: "unknown", checks: [check], broken: null };
   }
+  if (full !== null) return broken(full);
   const failed = judgeUnfinished(record.events());
   if (failed !== null) return { ...head, ...failed, broken: null };
-  return { ...head, ...NOTHING_JUDGED, verdict: "broken", broken: describeFailure(run.failure) };
+  return broken(run.failure);
+}
+
+/** Processes write disks, stores and logs into the run's folder: where no space is left, their failures say nothing about them. Null: there is space. */
+function spaceFailure(folder: string): HarnessError | null {
+  const { bavail, bsize } = statfsSync(folder);
+  const left = bavail * bsize;
+  if (left >= SPACE_LEFT_MIN) return null;
+  const why = `${folder}: its file system has ${left} bytes left, and the run did not go well`;
+  return new HarnessError("RUN_FOLDER", why, {
+    hint: "Make space, or name a folder on another file system with --out.",
+  });
 }
 
 /** The core of a simulated host runs in this process: a rule that it breaks is a finding, not a failure of the rig. */

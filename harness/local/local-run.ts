@@ -7,7 +7,7 @@ import { type Child, killPid, lastLines, waitForEnd } from "../process/child.ts"
 import { type StandStill, standStill } from "../process/stand-still.ts";
 import type { SpawnedProxy } from "../proxy/proxy-server.ts";
 import type { Micros } from "../record/types.ts";
-import type { ClusterSpec, ProcessExit } from "../rig/rig.ts";
+import { type ClusterSpec, type ProcessExit, WORKLOAD_PROCESS } from "../rig/rig.ts";
 import type { AddressPlan } from "./address-plan.ts";
 import type { ClusterNumber } from "./cluster-number.ts";
 import type { Asked, ControlClient } from "./control-client.ts";
@@ -226,7 +226,7 @@ export class LocalRun {
 
   async #end(): Promise<readonly string[]> {
     await Promise.all([...this.#standing.values()].map((still) => still.end()));
-    const workload = this.#children.get("workload")?.at(-1);
+    const workload = this.#children.get(WORKLOAD_PROCESS)?.at(-1);
     if (workload !== undefined) {
       workload.expectEnd();
       workload.stdin.end();

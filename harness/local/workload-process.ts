@@ -7,7 +7,7 @@ import { type Child, lastLines, spawnChild } from "../process/child.ts";
 import { within } from "../process/deadline.ts";
 import { readLines } from "../process/lines.ts";
 import { RUN_FILES } from "../record/run-folder.ts";
-import type { Workload, WorkloadSpec } from "../rig/rig.ts";
+import { WORKLOAD_PROCESS, type Workload, type WorkloadSpec } from "../rig/rig.ts";
 import type { SiteTarget } from "../workload/places.ts";
 import { parseWith } from "./control-messages.ts";
 import { nameOfExit } from "./ready.ts";
@@ -48,7 +48,7 @@ export async function startWorkloadProcess(options: WorkloadOptions): Promise<Wo
   const file = join(runDir, "workload.json");
   writeFileSync(file, `${JSON.stringify(contentOf(options), null, 2)}\n`);
   const child = await spawnChild({
-    name: "workload",
+    name: WORKLOAD_PROCESS,
     command: [...options.command, "--file", file],
     env: options.env,
     stderrFile: join(runDir, "workload.stderr"),

@@ -10,7 +10,11 @@ export interface EventCopy {
   follow(events: () => readonly RunEvent[]): void;
   /** Adds one that the source does not have. */
   add(event: RunEvent): void;
-  /** Everything copied so far. */
+  /**
+   * Everything copied so far.
+   *
+   * @throws HarnessError RUN_FOLDER when this or an earlier event could not be written; the other calls too
+   */
   events(): readonly RunEvent[];
   /** Copies what is left. */
   close(): void;
@@ -31,7 +35,14 @@ export function copyEvents(writer: LineWriter<RunEvent>): EventCopy {
       if (event !== undefined) add(event);
     }
   };
-  const timer = setInterval(copy, COPY_EVERY);
+  const timer = setInterval(() => {
+    try {
+      copy();
+    } catch {
+      // Nobody awaits the timer. The file has its failure: the next call from outside throws it.
+      clearInterval(timer);
+    }
+  }, COPY_EVERY);
   timer.unref();
   return {
     follow(events) {

@@ -17,6 +17,9 @@ export type TargetWord =
   /** Name of a process: a host, a quorum service, a switch. */
   | (string & {});
 
+/** Name of the clients' process in the record. It belongs to the rig, not to the system under test. */
+export const WORKLOAD_PROCESS = "workload";
+
 export interface Topology {
   readonly hosts: readonly string[];
   readonly services: readonly string[];
