@@ -44,6 +44,23 @@ interface Waiting {
  * @throws HarnessError CONTROL_LOST when it does not answer the hello in time, or refuses it
  */
 export async function attachControl(options: ControlOptions): Promise<ControlClient> {
+  const deadline = performance.now() + ATTACH_DEADLINE_MS;
+  for (;;) {
+    try {
+      return await attachOnce(options);
+    } catch (error: unknown) {
+      const isTurnedAway = error instanceof HarnessError && error.cause instanceof TurnedAway;
+      if (!isTurnedAway || performance.now() > deadline) throw error;
+    }
+  }
+}
+
+/** The server's time for a hello was over before this process came to send it, or a crowd came in between: it is dialled again. */
+class TurnedAway extends Error {
+  override readonly name = "TurnedAway";
+}
+
+async function attachOnce(options: ControlOptions): Promise<ControlClient> {
   const { address, port } = options.endpoint;
   const socket = new WebSocket(`ws://${address}:${port}/`, {
     perMessageDeflate: false,
@@ -124,7 +141,14 @@ async function greet(
       return resolve();
     });
     socket.once("error", reject);
-    socket.once("close", (code) => reject(new Error(`closed with ${code} before the hello`)));
+    let isOpen = false;
+    socket.once("open", () => {
+      isOpen = true;
+    });
+    socket.once("close", (code) => {
+      const why = `closed with ${code} before the hello`;
+      reject(isOpen ? new TurnedAway(why) : new Error(why));
+    });
   });
   const late = (): Error => new Error(`no hello within ${ATTACH_DEADLINE_MS} ms`);
   try {

@@ -219,9 +219,13 @@ export class LocalRun {
   }
 
   /** Idempotent; every step is taken, whatever the ones before found. */
-  teardown(): Promise<readonly string[]> {
+  async teardown(): Promise<readonly string[]> {
     this.#ending ??= this.#end();
-    return this.#ending;
+    const left = await this.#ending;
+    // One that was still being started was adopted, and killed, meanwhile.
+    const late = [...this.#children.values()].flat().filter((child) => child.exit() === null);
+    await Promise.all(late.map((child) => waitForEnd(child, END_DEADLINE_MS)));
+    return left;
   }
 
   async #end(): Promise<readonly string[]> {

@@ -2,7 +2,16 @@
  * Goal: what surrounds a run neither bends its verdict nor outlives it: a file system that fills up, and four other runs at the same time.
  * Method: the built command with real processes; the full file system is one of this test's own, in a mount namespace that ends with it.
  */
-import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
@@ -35,15 +44,39 @@ function processesIn(folder: string): readonly string[] {
   });
 }
 
-// With the first only the start fits; with the others the load, or what is written after it, fills it.
-for (const kib of [100, 300, 700, 1_000]) {
+/** Fills the file system that this process sees at the folder, to the last block. */
+function fill(pid: number): void {
+  const file = openSync(`/proc/${pid}/root${out}/filler`, "w");
+  try {
+    for (const size of [1 << 20, 4_096]) {
+      const piece = Buffer.alloc(size, 1);
+      try {
+        for (;;) writeSync(file, piece);
+      } catch (error: unknown) {
+        if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
+      }
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+for (const moment of ["starting", "load:", "reading back"]) {
   const isRoot = process.platform === "linux" && process.getuid?.() === 0;
-  await t.test(`a file system of ${kib} KiB fills up`, { skip: !isRoot }, async (t) => {
-    const script = `mount -t tmpfs -o size=${kib}k tmpfs "$0" && exec "$@"`;
+  await t.test(`a file system fills up at "${moment}"`, { skip: !isRoot }, async (t) => {
+    const script = `mount -t tmpfs -o size=16m tmpfs "$0" && exec "$@"`;
     const command = [process.execPath, BIN, ...ARGS, "--out", out];
-    const run = await execa("unshare", ["-m", "sh", "-c", script, out, ...command], OPTIONS);
-    const said = `${run.stdout}\n${run.stderr}`;
-    t.equal(run.exitCode, 3, said.slice(-1_500));
+    const run = execa("unshare", ["-m", "sh", "-c", script, out, ...command], OPTIONS);
+    let isFilled = false;
+    for await (const line of run.iterable({ from: "stderr" })) {
+      if (isFilled || !line.includes(moment)) continue;
+      isFilled = true;
+      fill(run.pid ?? 0);
+    }
+    const { exitCode, stdout, stderr } = await run;
+    const said = `${stdout}\n${stderr}`;
+    t.ok(isFilled, "it came that far");
+    t.equal(exitCode, 3, said.slice(-1_500));
     t.match(said, /RUN_FOLDER/, "its code");
     t.match(said, /--out/, "a way out");
     t.same(processesIn(out), [], "no process is left");
