@@ -67,6 +67,11 @@ const sole = (
     base: { gen: base, parent: null },
     history,
   });
+/** Remembers more starts of its peer than the peer's disk has. */
+const withMemory = (host: HelloView): HelloView => {
+  const peer = { gen: g1, right: "open", copy: "in-sync", starts: 9, startId: "x" } as const;
+  return { ...host, page: { ...host.page, peer } };
+};
 const remembering = (host: string, starts: number, startId: string): HelloView =>
   view(host, {
     right: "open",
@@ -318,6 +323,36 @@ const CONSEQUENCES: readonly [title: string, what: object, one: HelloView, two: 
     { row: "D9", quarantine: ["a"], keep: "behind", survivor: "b" },
     sole("a", g1, gen(0, "9")),
     view("b", { right: "open", copy: "in-sync", gen: g3, parent: g2, history: [g2, g1] }),
+  ],
+  [
+    "so is one that was alone, beside a peer that is alone now",
+    { row: "D9", quarantine: ["a"], keep: "behind", survivor: null },
+    sole("a", g1, gen(0, "9")),
+    sole("b", s3, g2, [g2, g1]),
+  ],
+  [
+    "two that went alone from one joint generation are a split brain",
+    { kind: "split-brain", row: "D6" },
+    sole("a", s3, g2, [g2, g1]),
+    sole("b", gen(3, "b"), g2, [g2, g1]),
+  ],
+  [
+    "what an old image remembers of an exchanged disk does not count",
+    { row: "D9", quarantine: ["a"], survivor: null },
+    withMemory(sole("a", g1, gen(0, "9"))),
+    sole("b", s3, g2, [g2, g1]),
+  ],
+  [
+    "nor beside one at par: only the old image is found to be one",
+    { row: "D4", quarantine: ["a"], survivor: "b" },
+    withMemory(synced("a", "open", g1)),
+    view("b", { right: "open", copy: "in-sync", gen: g3, parent: g2, history: [g2, g1] }),
+  ],
+  [
+    "what a target remembers counts, whatever its own generation is",
+    { row: "D4", quarantine: ["b"], survivor: null },
+    withMemory(view("a", { right: "ceded", copy: "inconsistent", gen: g1 })),
+    sole("b", s3, g2, [g2, g1]),
   ],
   ["equal copies at par boot", { kind: "par", equalise: null, silent: [] }, open("a"), open("b")],
   [

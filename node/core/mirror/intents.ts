@@ -71,6 +71,17 @@ export function nameIntents(host: HostState, lastWrite: number): void {
   }
 }
 
+/**
+ * The writes of a new boot are numbered anew: what an intent left by an older one waits for would come too early, or never. Alone, all that it meant is in the
+ * dirty map.
+ */
+export function forgetIntentNumbers(host: HostState): void {
+  const lastWrite = isAlone(host) ? 0 : UNKNOWN_WRITE;
+  for (const extents of host.mirror.intents.values()) {
+    for (const intent of extents.values()) intent.lastWrite = lastWrite;
+  }
+}
+
 /** Extents kept set at a time, at most. */
 function intentMax(host: HostState): number {
   let extents = 0;

@@ -10,7 +10,7 @@ import { invariant } from "../invariant.ts";
 import type { GuestWrite } from "../machine/entry.ts";
 import { noteSum } from "./book.ts";
 import { addDirtyWrites } from "./dirty.ts";
-import { makeRoom, registerIntents } from "./intents.ts";
+import { forgetIntentNumbers, makeRoom, registerIntents } from "./intents.ts";
 import { blockKey } from "./keys.ts";
 
 /** Writes in one round at most: 1 MiB, so that a round takes a few milliseconds. */
@@ -73,6 +73,7 @@ export function forgetBoot(host: HostState): void {
   mirror.completedFlush = 0;
   mirror.cleanTo = 0;
   mirror.cleanSaid = 0;
+  forgetIntentNumbers(host);
 }
 
 export function startRoundIfDue(host: HostState): void {

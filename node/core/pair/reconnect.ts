@@ -5,6 +5,7 @@
 import { type Generation, type HostId, sameBoot, sameGeneration } from "../identity.ts";
 import { countExtents, differencesOf } from "./equality.ts";
 import type { ExtentList, HelloView } from "./frames.ts";
+import { hasLeft, isOldImage } from "./old-image.ts";
 import type { Lineage } from "./page.ts";
 
 export type Row =
@@ -87,6 +88,7 @@ export function reconnect(one: HelloView, two: HelloView): Verdict {
     foreign(low, high) ??
     blank(low, high) ??
     remembered(low, high) ??
+    soleOfThePast(low, high) ??
     splitBrain(low, high) ??
     deadDisk(low, high) ??
     besideSole(low, high) ??
@@ -155,7 +157,7 @@ function besideBlank(other: HelloView, empty: HelloView): Verdict {
 /** D4: a disk whose starts run behind what the other side remembers of it is an old image or a clone. */
 function remembered(low: HelloView, high: HelloView): Verdict | null {
   const old = [[low, high] as const, [high, low] as const].flatMap(([watcher, seen]) =>
-    isOldImage(watcher, seen) ? [{ watcher, seen }] : [],
+    isOldImage(watcher.page, seen.page) ? [{ watcher, seen }] : [],
   );
   const [first] = old;
   if (first === undefined) return null;
@@ -165,13 +167,20 @@ function remembered(low: HelloView, high: HelloView): Verdict | null {
   return refusal("D4", "old-image", why, { quarantine, survivor });
 }
 
-function isOldImage(watcher: HelloView, seen: HelloView): boolean {
-  const memory = watcher.page.peer;
-  if (memory === null || seen.page.right === "none") return false;
-  const { starts, startId, lastStartId } = seen.page;
-  const isOlder = starts <= memory.starts && startId !== memory.startId;
-  const isClone = starts === memory.starts + 1 && lastStartId !== memory.startId;
-  return isOlder || isClone;
+/** D9 beside any right: it was alone once, and its peer has left that behind with it. */
+function soleOfThePast(low: HelloView, high: HelloView): Verdict | null {
+  for (const [past, other] of [
+    [low, high],
+    [high, low],
+  ] as const) {
+    if (past.page.right !== "sole" || !hasLeft(other.page, past.page)) continue;
+    return refusal("D9", "old-image", `${past.host} came back from an old image`, {
+      quarantine: [past.host],
+      keep: "behind",
+      survivor: survivorOf(other),
+    });
+  }
+  return null;
 }
 
 function splitBrain(low: HelloView, high: HelloView): Verdict | null {

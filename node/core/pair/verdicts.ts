@@ -59,10 +59,11 @@ function refuse(host: HostState, verdict: Refusal): void {
   note(host, { what: "alert", code: verdict.code, detail: `${verdict.row}: ${verdict.why}` });
   if (verdict.quarantine.includes(self)) {
     stopVm(host, "this disk is an old image or a clone");
-    // Taken amid a resync it would name a source whose map has long forgotten what this copy lacks.
+    // Taken amid a resync it would name a source whose map has long forgotten what this copy lacks. What it remembers of its peer is of the past too: it would
+    // find the only good copy to be older than that.
     persistPage(
       host,
-      { ...host.pageNext, right: "none", copy: verdict.keep, resyncFrom: null },
+      { ...host.pageNext, right: "none", copy: verdict.keep, resyncFrom: null, peer: null },
       { kind: "quarantined" },
     );
     return;

@@ -1,0 +1,24 @@
+/** What two pages tell of a disk that was put back: an image of some time ago, or a clone. */
+import { sameGeneration } from "../identity.ts";
+import type { Page } from "./page.ts";
+
+/** D4: the disk `seen` has started less often than `watcher` remembers, or other times. */
+export function isOldImage(watcher: Page, seen: Page): boolean {
+  const memory = watcher.peer;
+  if (memory === null || seen.right === "none" || hasLeft(seen, watcher)) return false;
+  const { starts, startId, lastStartId } = seen;
+  const isOlder = starts <= memory.starts && startId !== memory.startId;
+  const isClone = starts === memory.starts + 1 && lastStartId !== memory.startId;
+  return isOlder || isClone;
+}
+
+/**
+ * The other copy has been through a later generation that both hosts made durable, and `past` knows nothing of it: `past` is an old image itself, and so is
+ * what it remembers. A target's generation says nothing of when it last heard its source.
+ */
+export function hasLeft(other: Page, past: Page): boolean {
+  const { gen, copy, right } = past;
+  if (copy === "inconsistent" || right === "none") return false;
+  const at = other.history.findIndex((left) => sameGeneration(left, gen));
+  return at !== -1 && other.history.slice(0, at).some(({ kind }) => kind === "joint");
+}
