@@ -81,8 +81,12 @@ export function judge(evidence: Evidence): Judged {
 }
 
 /** A scenario that asks for this check expects two hosts to go on alone; the other checks then judge each side by itself. */
-export function isSplitExpected({ checks }: Pick<Plan, "checks">): boolean {
-  return checks.includes("split-brain");
+export function isSplitExpected({
+  checks,
+  swarm,
+  topology,
+}: Pick<Plan, "checks" | "swarm" | "topology">): boolean {
+  return checks.includes("split-brain") || (swarm && topology.peerLoss === "continue");
 }
 
 /** What every check of a run draws on. */
@@ -186,6 +190,11 @@ function checkFaults({ plan, injected, missed, events }: Evidence): CheckResult 
     const why = `none injected: the pair had lost its redundancy before any fault (${String(early["hosts"])})`;
     return { name, verdict: "unknown", why };
   }
+  if (plan.swarm) {
+    const bitten = injected.filter(({ proof }) => proof?.hasBitten === true).length;
+    const why = `${injected.length} of ${plan.steps.length} drawn steps taken, ${bitten} of them bit`;
+    return { name, verdict: "pass", why };
+  }
   const toothless = injected.filter(({ proof }) => proof?.hasBitten !== true);
   const said = injected.map(({ step, target, proof }) => {
     return `${nameOfStep(step)} of ${target}: ${proof?.why ?? "no proof was taken"}`;
@@ -204,6 +213,7 @@ function checkUnfinishedWrites(
   { plan, injected }: Evidence,
   operations: readonly Operation[],
 ): readonly CheckResult[] {
+  if (plan.swarm) return [];
   const aimed = injected.filter(({ step }) => isFaultStep(step) && step.intoWriteUs !== null);
   return aimed.map(({ step, target, at }) => {
     const count = operations.filter((operation) => isWriteUnderWay(operation, at)).length;
@@ -225,7 +235,9 @@ function checkConvergence({ plan, injected, missed, convergedAt }: Evidence): Ch
   if (missed !== null && when !== null && isOwed(when) && budget === "inside") {
     return { name, verdict: "fail", why: `step ${describeMissed(missed)}` };
   }
-  if (injected.length === 0) return { name, verdict: "unknown", why: "no fault was injected" };
+  if (injected.length === 0 && !plan.swarm) {
+    return { name, verdict: "unknown", why: "no fault was injected" };
+  }
   if (converge === "safety-only") {
     return { name, verdict: "pass", why: "outside the fault budget: none is owed" };
   }

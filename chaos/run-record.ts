@@ -7,6 +7,7 @@ import type { Plan } from "./plan/plan.ts";
 
 /** The folder of one run, filled as the run goes on: whatever ends it, what is there can be read. */
 export interface RunRecord {
+  /** Empty: nothing is written. */
   readonly folder: string;
   readonly historyPath: string;
   /** From here on new events of the source reach `events.ndjson` by themselves. The source only ever grows. */
@@ -53,5 +54,23 @@ export function openRunRecord(options: {
       write(RUN_FILES.environment, { ...facts, ...more });
       write(RUN_FILES.verdict, verdict);
     },
+  };
+}
+
+/** Nothing of the run reaches a file: its rig holds all that a verdict needs. Only for beds that keep their history themselves. */
+export function unwrittenRecord(): RunRecord {
+  let source: () => readonly RunEvent[] = () => [];
+  const added: RunEvent[] = [];
+  return {
+    folder: "",
+    historyPath: "",
+    follow(events) {
+      source = events;
+    },
+    add(event) {
+      added.push(event);
+    },
+    events: () => (added.length === 0 ? source() : [...source(), ...added]),
+    close: () => undefined,
   };
 }

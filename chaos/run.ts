@@ -14,7 +14,7 @@ import { evidenceOf } from "./evidence.ts";
 import { Interrupted, interruptibleRig } from "./interruptible-rig.ts";
 import { isSplitExpected, judge, judgeUnfinished, NOTHING_JUDGED } from "./judge.ts";
 import type { Plan } from "./plan/plan.ts";
-import { openRunRecord, type RunRecord } from "./run-record.ts";
+import { openRunRecord, type RunRecord, unwrittenRecord } from "./run-record.ts";
 import { createTimeline, type Timeline } from "./timeline.ts";
 
 /** From the bed's start to a redundant pair. Unit: microseconds. */
@@ -28,6 +28,7 @@ const SPACE_LEFT_MIN = 256 * 1024;
 export type StartBed = (
   spec: ClusterSpec,
   run: {
+    /** Empty: nothing is to be written. */
     readonly runDir: string;
     readonly scenario: string;
     readonly plan: Plan;
@@ -50,6 +51,8 @@ export interface RunOptions {
   readonly onProgress: (line: string) => void;
   /** Called before everything is ended, if the run has not passed so far; everything waits for it. */
   readonly keep?: (rig: Rig) => Promise<void>;
+  /** False: nothing is written; for a simulated run, which can be had again at any time. Default: true. */
+  readonly isRecorded?: boolean;
   /** Ends the run early: the bed is torn down, the record is kept, the verdict is `unknown`. */
   readonly signal?: AbortSignal;
 }
@@ -59,17 +62,36 @@ export interface RunOutcome {
   readonly folder: string;
   /** `signal` ended it. */
   readonly isInterrupted: boolean;
+  readonly covered: Covered;
+}
+
+/** How far a run went. */
+export interface Covered {
+  /** Run clock at its end. Unit: microseconds. */
+  readonly us: Micros;
+  /** Steps of the bed; 0 where they are not counted. */
+  readonly steps: number;
+  /** Rare branches of the core that were reached, by name: how often. Empty where they are not counted. */
+  readonly marks: Readonly<Record<string, number>>;
 }
 
 /** Rejects with HarnessError RUN_FOLDER when nothing can be recorded; everything else becomes a verdict. */
 export async function runScenario(plan: Plan, options: RunOptions): Promise<RunOutcome> {
   const { runRoot: root, startedAt, environment } = options;
-  const record = openRunRecord({ root, startedAt, plan, environment });
+  const record =
+    options.isRecorded === false
+      ? unwrittenRecord()
+      : openRunRecord({ root, startedAt, plan, environment });
   const began = performance.now();
   const run = await perform(plan, record, options);
   const verdict = conclude(plan, { run, record, options });
   record.close(verdict, { tookMs: Math.round(performance.now() - began) });
-  return { verdict, folder: record.folder, isInterrupted: run.failure instanceof Interrupted };
+  return {
+    verdict,
+    folder: record.folder,
+    isInterrupted: run.failure instanceof Interrupted,
+    covered: coveredBy(run.rig),
+  };
 }
 
 /** What a run came to, however far it got. */
@@ -110,6 +132,11 @@ async function perform(plan: Plan, record: RunRecord, options: RunOptions): Prom
   const history = held === undefined ? readHistoryOf(record) : { lines: held, failure: null };
   failure ??= history.failure;
   return { rig, isFinished, lines: history.lines, failure };
+}
+
+function coveredBy(rig: Rig | null): Covered {
+  if (rig === null) return { us: 0, steps: 0, marks: {} };
+  return { us: rig.now(), steps: rig.steps ?? 0, marks: Object.fromEntries(rig.marks ?? []) };
 }
 
 /** What is judged at the end, but for what ending shows. A record that cannot be written shows nothing. */
@@ -171,7 +198,7 @@ async function untilConverged(
 ): Promise<void> {
   const { rig, timeline, onProgress } = run;
   const injected = timeline.injected();
-  if (injected.length === 0) {
+  if (injected.length === 0 && !plan.swarm) {
     rig.report("not-redundant", { hosts: describeViews(rig.hosts()) });
     onProgress("not redundant when the fault was due");
     return;

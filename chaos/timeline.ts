@@ -1,4 +1,5 @@
 /** Takes the steps of a plan in their order and heals each fault when its time has come, while other steps wait for theirs. */
+import { HarnessError } from "../harness/errors.ts";
 import type { Micros } from "../harness/record/types.ts";
 import type { Rig, SavedDisk, Workload } from "../harness/rig/rig.ts";
 import type { ActiveFault, Proof } from "./faults/fault.ts";
@@ -6,9 +7,12 @@ import { inject } from "./faults/registry.ts";
 import { commandHost } from "./operate.ts";
 import type { Plan } from "./plan/plan.ts";
 import { isFaultStep, nameOfStep, type PlanStep } from "./plan/steps.ts";
+import { EXCHANGE_WAIT_US, hasMet, isDuplex, isExchange } from "./swarm/atlas.ts";
 import { createCondition } from "./waits.ts";
 
 const WRITE_DEADLINE_US = 2_000_000;
+/** A random plan goes on when what a step waits for does not come. Unit: microseconds. */
+const SWARM_WAIT_US = 2_000_000;
 
 /** A step that was taken: a fault that was injected, or a command that was given. */
 export interface InjectedFault {
@@ -44,6 +48,8 @@ interface Due {
 }
 
 interface Active extends InjectedFault {
+  /** Of the step, from 1. */
+  readonly number: number;
   readonly fault: ActiveFault;
   /** What is still to be healed at an instant of its own, in order. */
   due: Due[];
@@ -51,9 +57,11 @@ interface Active extends InjectedFault {
   isHealed: boolean;
 }
 
+export type TimelinePlan = Pick<Plan, "steps" | "topology" | "deadlineMs" | "swarm">;
+
 export function createTimeline(
   rig: Rig,
-  plan: Pick<Plan, "steps" | "topology" | "deadlineMs">,
+  plan: TimelinePlan,
   onProgress: (line: string) => void,
 ): Timeline {
   return new Steps(rig, plan, onProgress);
@@ -61,18 +69,14 @@ export function createTimeline(
 
 class Steps implements Timeline {
   readonly #rig: Rig;
-  readonly #plan: Pick<Plan, "steps" | "topology" | "deadlineMs">;
+  readonly #plan: TimelinePlan;
   readonly #onProgress: (line: string) => void;
   readonly #active: Active[] = [];
   /** By the number of the step before which they were taken; 0: in the calm phase. */
   readonly #images = new Map<number, readonly SavedDisk[]>();
   #missed: MissedStep | null = null;
 
-  constructor(
-    rig: Rig,
-    plan: Pick<Plan, "steps" | "topology" | "deadlineMs">,
-    onProgress: (line: string) => void,
-  ) {
+  constructor(rig: Rig, plan: TimelinePlan, onProgress: (line: string) => void) {
     this.#rig = rig;
     this.#plan = plan;
     this.#onProgress = onProgress;
@@ -84,6 +88,7 @@ class Steps implements Timeline {
     for (const [index, step] of this.#plan.steps.entries()) {
       const number = index + 1;
       if (!(await this.#reach(step, start))) {
+        if (this.#passOver(step, number, "what it waits for did not come")) continue;
         this.#missed = { number, step };
         const after = step.when?.after ?? null;
         this.#rig.report("not-reached", { step: number, name: nameOfStep(step), after });
@@ -94,12 +99,44 @@ class Steps implements Timeline {
       }
       if (index === 0 && !isAsPlanned()) return;
       await this.#saveImages(number);
-      await this.#take(step, number);
+      if (this.#plan.swarm && isExchange(step)) await this.#exchangeAlone(step, number);
+      else await this.#take(step, number);
     }
+    await this.#untilHealed();
+    const isSettled = (): boolean => this.#active.every(({ fault }) => fault.isSettled?.() ?? true);
+    await this.#advance(isSettled, this.#rig.now() + this.#patienceUs());
+  }
+
+  /** Every heal that has an instant of its own. */
+  async #untilHealed(): Promise<void> {
     const isWhole = (): boolean => this.#active.every(({ due }) => due.length === 0);
     while (!isWhole()) await this.#advance(isWhole, this.#nextDue() ?? this.#rig.now());
-    const isSettled = (): boolean => this.#active.every(({ fault }) => fault.isSettled?.() ?? true);
-    await this.#advance(isSettled, this.#rig.now() + this.#plan.deadlineMs * 1_000);
+  }
+
+  /** How long anything is waited for. Unit: microseconds. */
+  #patienceUs(): Micros {
+    return this.#plan.swarm ? SWARM_WAIT_US : this.#plan.deadlineMs * 1_000;
+  }
+
+  /** False: the plan is no random one, and needs all its steps. */
+  #passOver(step: PlanStep, number: number, why: string): boolean {
+    if (!this.#plan.swarm) return false;
+    this.#rig.report("passed-over", { step: number, name: nameOfStep(step), why });
+    return true;
+  }
+
+  /** A copy is taken away only while the other one is known to be good, and what came in its place is known to its peer before anything else breaks. */
+  async #exchangeAlone(step: PlanStep, number: number): Promise<void> {
+    const rig = this.#rig;
+    await this.healAll();
+    if (!(await this.#advance(() => isDuplex(rig), rig.now() + EXCHANGE_WAIT_US))) {
+      this.#passOver(step, number, "it would take away the last good copy");
+      return;
+    }
+    await this.#take(step, number);
+    await this.#untilHealed();
+    const host = this.#active.at(-1)?.target ?? "";
+    await this.#advance(() => hasMet(rig, host), rig.now() + EXCHANGE_WAIT_US);
   }
 
   async healAll(): Promise<void> {
@@ -116,9 +153,25 @@ class Steps implements Timeline {
 
   async #take(step: PlanStep, number: number): Promise<void> {
     const rig = this.#rig;
-    const fault = await this.#begin(step);
+    let fault: ActiveFault;
+    try {
+      fault = await this.#begin(step);
+    } catch (error: unknown) {
+      const isNothing = error instanceof HarnessError && error.code === "BAD_SCENARIO";
+      if (isNothing && this.#passOver(step, number, error.message)) return;
+      throw error;
+    }
     const { target, at, parts = [], healAfterMs = null } = fault;
-    const entry: Active = { step, target, at, fault, due: [], proof: null, isHealed: false };
+    const entry: Active = {
+      step,
+      number,
+      target,
+      at,
+      fault,
+      due: [],
+      proof: null,
+      isHealed: false,
+    };
     const lastMs = healAfterMs ?? (isFaultStep(step) ? step.forMs : null);
     entry.due = parts.map((part) => ({ at: at + part.afterMs * 1_000, act: () => part.heal() }));
     if (lastMs !== null) {
@@ -156,7 +209,11 @@ class Steps implements Timeline {
     });
     if (!isWanted) return;
     const images: SavedDisk[] = [];
-    for (const host of this.#rig.topology.hosts) images.push(await this.#rig.saveDisk(host));
+    for (const { host, right } of this.#rig.hosts()) {
+      // Of a host that was alone: nobody but an operator may say what it is worth later.
+      if (this.#plan.swarm && right === "sole") continue;
+      images.push(await this.#rig.saveDisk(host));
+    }
     this.#images.set(number, images);
   }
 
@@ -166,8 +223,7 @@ class Steps implements Timeline {
     entry.due = [];
     const proof = entry.fault.proof();
     entry.proof = proof;
-    const { target, at, step } = entry;
-    const number = this.#active.indexOf(entry) + 1;
+    const { target, at, step, number } = entry;
     const named = { fault: nameOfStep(step), target, step: number, atInjectUs: at };
     this.#rig.report("proof", { ...named, hasBitten: proof.hasBitten, why: proof.why });
     await entry.fault.heal();
@@ -216,7 +272,7 @@ class Steps implements Timeline {
       isInjected: (number) => number <= active.length,
       isHealed: (number) => active[number - 1]?.isHealed ?? false,
     });
-    const deadline = this.#rig.now() + this.#plan.deadlineMs * 1_000;
+    const deadline = this.#rig.now() + this.#patienceUs();
     if (!(await this.#advance(condition, deadline))) return false;
     if (when.plusMs > 0) await this.#advance(() => false, this.#rig.now() + when.plusMs * 1_000);
     return true;

@@ -69,6 +69,11 @@ const planSchema = v.strictObject({
   deadlineMs: deadlineSchema,
   checks: checksSchema,
   expect: v.optional(expectationsSchema, {}),
+  /**
+   * The steps were drawn at random: one that finds nothing to hit, or would destroy the last good copy, is passed over, and a fault that did not bite says
+   * nothing about the run.
+   */
+  swarm: v.optional(v.boolean(), false),
 });
 
 export type Plan = v.InferOutput<typeof planSchema>;
@@ -80,6 +85,11 @@ export interface PlanOptions {
   readonly workload?: WorkloadName;
   /** Models a guest that boots so much longer. Unit: milliseconds. Default 0. */
   readonly bootDelayMs?: number;
+}
+
+/** @throws ValiError for what is no plan: a mistake of the one who drew it */
+export function completePlan(drawn: unknown): Plan {
+  return v.parse(planSchema, drawn);
 }
 
 /** Equal arguments give equal plans. */

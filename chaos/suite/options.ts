@@ -63,6 +63,7 @@ export function planOf(options: ClusterOptions): Plan {
     // Two hosts alone at once are no suite's aim.
     checks: CHECKS.filter((name) => name !== "split-brain"),
     expect: {},
+    swarm: false,
   };
 }
 

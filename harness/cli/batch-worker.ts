@@ -15,8 +15,7 @@ const runs = prepareRuns(asked, { cwd, env, signal: interruption.signal });
 
 async function answer(seed: number): Promise<JobAnswer> {
   try {
-    const { verdict, folder, isInterrupted } = await runs.run(runs.planFor(seed), () => undefined);
-    return { kind: "result", seed, result: { verdict, folder, isInterrupted } };
+    return { kind: "result", seed, result: await runs.run(runs.planFor(seed), () => undefined) };
   } catch (error: unknown) {
     if (!(error instanceof HarnessError)) throw error;
     const { code, message, hint } = error;

@@ -1,4 +1,5 @@
 /** Many seeds of one scenario, and what they come to: in the order of the seeds, whoever ran them. */
+import type { Covered } from "../../chaos/run.ts";
 import { type BatchResult, renderBatch, summarizeBatch } from "../../reports/batch.ts";
 import { EXIT_STATUS } from "../check/verdict.ts";
 import { canonicalJson } from "../record/json.ts";
@@ -12,6 +13,7 @@ export interface SeedResult {
   readonly verdict: VerdictDocument;
   readonly folder: string;
   readonly isInterrupted: boolean;
+  readonly covered: Covered;
 }
 
 export type RunSeed = (seed: number) => Promise<SeedResult>;

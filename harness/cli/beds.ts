@@ -25,7 +25,7 @@ export function bedStarter(
       return async (spec, { runDir, scenario, plan }) => {
         const { startSim } = await import("../sim/start-sim.ts");
         const { probePeriodMs } = plan.workload;
-        return startSim(spec, { runDir, scenario, probePeriodMs });
+        return startSim(spec, { runDir: runDir === "" ? null : runDir, scenario, probePeriodMs });
       };
     default:
       return unreachable(bed);

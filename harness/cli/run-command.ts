@@ -170,16 +170,16 @@ function refuseJobs({ bed }: ScenarioRuns, { jobs, seeds }: RunCommandOptions): 
 
 function readPlan(
   given: string,
-  { scenario }: ScenarioRuns,
+  { name }: ScenarioRuns,
   options: RunCommandOptions,
   shell: Shell,
 ): Plan {
   const path = resolve(shell.cwd, given);
   const plan = parsePlan(readDataFile(path), given);
   const { seed, bed } = options;
-  if (plan.scenario !== scenario.name) {
+  if (plan.scenario !== name) {
     throw new UsageError(
-      `${given} is a plan of ${plan.scenario}, not of ${scenario.name}`,
+      `${given} is a plan of ${plan.scenario}, not of ${name}`,
       `Run it as: faultline run ${plan.scenario} --plan ${given}`,
     );
   }

@@ -1,9 +1,11 @@
 /** Runs of one scenario as a command line asks for them: from a seed or a plan to its outcome. */
 import { isAbsolute, relative, resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { loadScenario } from "../../chaos/plan/catalogue.ts";
 import { type Plan, planRun } from "../../chaos/plan/plan.ts";
 import type { BedName, Scenario, WorkloadName } from "../../chaos/plan/scenario.ts";
 import { type RunOutcome, runScenario } from "../../chaos/run.ts";
+import { planSwarm, profileNamed } from "../../chaos/swarm/draw-plan.ts";
 import { factsOfMachine } from "../record/origin.ts";
 import type { Rig } from "../rig/rig.ts";
 import { bedStarter } from "./beds.ts";
@@ -24,10 +26,13 @@ export interface RunsAsked {
   readonly hostCommand?: readonly string[] | undefined;
   /** Of the program, for the record. */
   readonly commit: string;
+  /** Only a run that does not pass leaves a record: it is run once more. Bed `sim` alone. Absent: each does. */
+  readonly isLean?: boolean;
 }
 
 export interface ScenarioRuns {
-  readonly scenario: Scenario;
+  /** Name of the scenario, or of the profile that draws the plans. */
+  readonly name: string;
   readonly bed: BedName;
   planFor(seed: number): Plan;
   /** Rejects with HarnessError RUN_FOLDER; anything else becomes a verdict. */
@@ -43,30 +48,66 @@ export function prepareRuns(
   asked: RunsAsked,
   place: Pick<Shell, "cwd" | "env" | "signal">,
 ): ScenarioRuns {
-  const { name, workload, bootMs, out, commit } = asked;
+  const { out, commit } = asked;
   const { cwd } = place;
-  const scenario = loadScenario(/\.(ya?ml|json)$/.test(name) ? resolve(cwd, name) : name);
-  const bed = bedOf(scenario, asked.bed);
+  const facts = factsOfMachine();
   return {
-    scenario,
+    ...plansOf(asked, cwd),
+    run: (plan, onProgress, keep) => {
+      const run = (isRecorded: boolean): Promise<RunOutcome> =>
+        runScenario(plan, {
+          ...(keep === undefined ? {} : { keep }),
+          isRecorded,
+          startBed: bedStarter(plan.bed, { env: place.env, hostCommand: asked.hostCommand }),
+          runRoot: resolve(cwd, out),
+          startedAt: new Date(),
+          commit,
+          environment: facts,
+          replayOf: (folder) => replayCommand(asked, plan, shortPath(folder, cwd)),
+          onProgress,
+          signal: place.signal,
+        });
+      return asked.isLean === true ? runLean(run) : run(true);
+    },
+  };
+}
+
+/** The second run of a seed is the first one again, to the byte: where it is not, neither can be believed. */
+async function runLean(run: (isRecorded: boolean) => Promise<RunOutcome>): Promise<RunOutcome> {
+  const first = await run(false);
+  if (first.verdict.verdict === "pass" || first.isInterrupted) return first;
+  const second = await run(true);
+  if (second.isInterrupted || isDeepStrictEqual(first.verdict.checks, second.verdict.checks)) {
+    return second;
+  }
+  const message = "the same seed came to two verdicts in one process";
+  const broken = { code: "INTERNAL", message, hint: "Please report it, with the seed and commit." };
+  return { ...second, verdict: { ...second.verdict, verdict: "broken", broken } };
+}
+
+/** A scenario's plans, or those that a profile draws. */
+function plansOf(
+  { name, bed: asked, workload, bootMs }: RunsAsked,
+  cwd: string,
+): Pick<ScenarioRuns, "name" | "bed" | "planFor"> {
+  const profile = profileNamed(name);
+  if (profile !== null) {
+    if (workload !== undefined || bootMs !== 0) {
+      throw new UsageError(
+        "a profile draws the workload and the boot delay itself",
+        "Leave --workload and --boot-ms out.",
+      );
+    }
+    const bed = asked ?? "sim";
+    return { name, bed, planFor: (seed) => planSwarm(profile, { seed, bed }) };
+  }
+  const scenario = loadScenario(/\.(ya?ml|json)$/.test(name) ? resolve(cwd, name) : name);
+  const bed = bedOf(scenario, asked);
+  const options = workload === undefined ? {} : { workload };
+  return {
+    name: scenario.name,
     bed,
-    planFor: (seed) =>
-      planRun(scenario, {
-        ...{ seed, bed, bootDelayMs: bootMs },
-        ...(workload === undefined ? {} : { workload }),
-      }),
-    run: (plan, onProgress, keep) =>
-      runScenario(plan, {
-        ...(keep === undefined ? {} : { keep }),
-        startBed: bedStarter(plan.bed, { env: place.env, hostCommand: asked.hostCommand }),
-        runRoot: resolve(cwd, out),
-        startedAt: new Date(),
-        commit,
-        environment: factsOfMachine(),
-        replayOf: (folder) => replayCommand(asked, plan, shortPath(folder, cwd)),
-        onProgress,
-        signal: place.signal,
-      }),
+    planFor: (seed) => planRun(scenario, { seed, bed, bootDelayMs: bootMs, ...options }),
   };
 }
 

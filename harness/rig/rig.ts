@@ -128,6 +128,10 @@ export interface Rig {
   readonly proxy: string;
   /** What the clients did, where the bed holds it; else it stands in the run's folder once the bed is torn down. */
   readonly history?: readonly HistoryLine[];
+  /** What happened so far, counted in steps of the clock. Absent where the bed does not count them. */
+  readonly steps?: number;
+  /** Rare branches of the core, by name: how often. Absent where nobody tells. */
+  readonly marks?: ReadonlyMap<string, number>;
   /** Absent where the bed has no addresses. */
   clients?(): readonly ClientAddress[];
   now(): Micros;
