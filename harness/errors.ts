@@ -47,7 +47,7 @@ export const HARNESS_ERRORS = {
   },
   BAD_RECORD: {
     meaning:
-      "a history, or a file of a run folder, does not have the form of [record.md](record.md); `check` ends with exit status 3",
+      "a history, or a file of a run folder, does not have the form of [record.md](record.md); `check` and `trace` end with exit status 3",
     todo: "the message names file and line",
   },
   BAD_DISK: {

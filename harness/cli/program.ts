@@ -1,9 +1,10 @@
 /** The commands and their options. What a command does is loaded when it is called: `--help` waits for no bed and no library. */
 import { Argument, Command, CommanderError, Option } from "@commander-js/extra-typings";
+import { TRACE_LEGEND } from "../../reports/trace/legend.ts";
 import { addClusterCommands } from "./cluster-program.ts";
 import { reportFailure, UsageError } from "./failure.ts";
 import { type Shell, STATUS } from "./shell.ts";
-import { parseJobs, parseSeed, parseSeeds, parseSpan } from "./values.ts";
+import { parseJobs, parseLines, parseSeed, parseSeeds, parseSpan } from "./values.ts";
 
 const EXIT_HELP = `
 Exit status:
@@ -39,6 +40,24 @@ Example:
   faultline audit .faultline/runs/latest/disks/a.disk \\
                   .faultline/runs/latest/disks/b.disk
 ${EXIT_HELP}`;
+
+const TRACE_HELP = `
+${TRACE_LEGEND}
+
+On a terminal a text that does not fit ends in …, elsewhere every text is whole.
+Filters may be joined; an event about nobody in particular passes --host. Of
+--around a number is that of a row (first column), 1500ms an instant, and a word
+what the first such event says: fault, heal, violation, alert, split-brain.
+The exit status says whether the record could be read, whatever its verdict.
+
+Examples:
+  faultline trace .faultline/runs/latest
+  faultline trace .faultline/runs/latest --around violation --lines 20
+  faultline trace .faultline/runs/latest --host b --history | less -S
+  faultline trace .faultline/runs/latest --link 'a>b/alink0' --json
+
+Exit status:
+  0 done   3 the record is damaged   4 wrong usage`;
 
 /** Runs one command line, without the program's own name. Returns the exit status. */
 export async function runProgram(
@@ -83,6 +102,7 @@ function buildProgram(version: string, shell: Shell, end: (status: number) => vo
   addDoctor(program, shell, end);
   addCheck(program, shell, end);
   addAudit(program, shell, end);
+  addTrace(program, shell, end);
   addClusterCommands(program, shell, end);
   addSuite(program, shell, end);
   addCompletion(program, shell);
@@ -212,5 +232,27 @@ function addAudit(program: Command, shell: Shell, end: End): void {
       }
       const { auditCommand } = await import("./audit-command.ts");
       end(auditCommand([left, right], options, shell));
+    });
+}
+
+function addTrace(program: Command, shell: Shell, end: End): void {
+  program
+    .command("trace")
+    .description("Print what happened in a run, one line an event.")
+    .argument("<run>", "a run's folder, also of a run that was cut off")
+    .option("--host <name>", "only what concerns this host, quorum service or switch")
+    .option("--link <id>", "only what concerns this link: a>b/alink0")
+    .option("--vm <name>", "only what concerns this VM, and its states in the columns")
+    .option("--block <volume/lba>", "only what names this block: 0/70")
+    .option("--around <event>", "only the rows around one: a number, an instant, a word")
+    .option("--lines <n>", "of --around, so many before and after", parseLines, 10)
+    .option("--history", "also what clients saw: failed operations, interruptions", false)
+    .option("--all", "also what is left out because there is so much of it", false)
+    .option("--wide", "whole texts, however wide the terminal is", false)
+    .option("--json", "print one JSON document on stdout and nothing else", false)
+    .addHelpText("after", TRACE_HELP)
+    .action(async (run, options) => {
+      const { traceCommand } = await import("./trace-command.ts");
+      end(traceCommand(run, options, shell));
     });
 }

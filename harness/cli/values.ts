@@ -4,6 +4,7 @@ import { InvalidArgumentError } from "@commander-js/extra-typings";
 const SEED_MAX = 2_147_483_647;
 const SEEDS_MAX = 1_000_000;
 const JOBS_MAX = 256;
+const LINES_MAX = 1_000_000;
 
 /** Seeds from the first to the last, both included. */
 export interface SeedRange {
@@ -29,6 +30,11 @@ export function parseSeeds(text: string): SeedRange {
 
 export function parseJobs(text: string): number {
   return wholeNumber(text, 1, JOBS_MAX);
+}
+
+/** Rows before and after one. */
+export function parseLines(text: string): number {
+  return wholeNumber(text, 0, LINES_MAX);
 }
 
 /** Unit: milliseconds. */

@@ -285,7 +285,7 @@ await t.test("list and doctor print text and JSON", async (t) => {
 });
 
 await t.test("every command has a help with its options and defaults", async (t) => {
-  const commands = ["run", "list", "doctor", "check", "audit"];
+  const commands = ["run", "list", "doctor", "check", "audit", "trace"];
   for (const args of [["--help"], ...commands.map((command) => [command, "--help"])]) {
     const { status, out, err } = await faultline(args);
     t.equal(status, 0, args.join(" "));
