@@ -67,6 +67,7 @@ const sole = (
     base: { gen: base, parent: null },
     history,
   });
+const LONG = Array.from({ length: 32 }, (_, index) => gen(98 - index, `L${index}`));
 /** Remembers more starts of its peer than the peer's disk has. */
 const withMemory = (host: HelloView): HelloView => {
   const peer = { gen: g1, right: "open", copy: "in-sync", starts: 9, startId: "x" } as const;
@@ -353,6 +354,18 @@ const CONSEQUENCES: readonly [title: string, what: object, one: HelloView, two: 
     { row: "D4", quarantine: ["b"], survivor: null },
     withMemory(view("a", { right: "ceded", copy: "inconsistent", gen: g1 })),
     sole("b", s3, g2, [g2, g1]),
+  ],
+  [
+    "an image older than a whole history is one too, beside a copy at par",
+    { row: "D4", quarantine: ["a"], survivor: "b" },
+    synced("a", "open", g1),
+    view("b", { right: "open", copy: "in-sync", gen: gen(99, "9"), history: LONG }),
+  ],
+  [
+    "and beside one that is alone",
+    { kind: "resync", row: "D8", source: "b", isFull: true },
+    synced("a", "open", g1),
+    sole("b", gen(99, "9"), gen(98, "8"), LONG),
   ],
   ["equal copies at par boot", { kind: "par", equalise: null, silent: [] }, open("a"), open("b")],
   [

@@ -1,6 +1,6 @@
 /** What two pages tell of a disk that was put back: an image of some time ago, or a clone. */
-import { sameGeneration } from "../identity.ts";
-import type { Page } from "./page.ts";
+import { type Generation, sameGeneration } from "../identity.ts";
+import { HISTORY_MAX, type Page } from "./page.ts";
 
 /** D4: the disk `seen` has started less often than `watcher` remembers, or other times. */
 export function isOldImage(watcher: Page, seen: Page): boolean {
@@ -19,6 +19,17 @@ export function isOldImage(watcher: Page, seen: Page): boolean {
 export function hasLeft(other: Page, past: Page): boolean {
   const { gen, copy, right } = past;
   if (copy === "inconsistent" || right === "none") return false;
-  const at = other.history.findIndex((left) => sameGeneration(left, gen));
-  return at !== -1 && other.history.slice(0, at).some(({ kind }) => kind === "joint");
+  const at = placeInPast(other, gen);
+  return at !== null && other.history.slice(0, at).some(({ kind }) => kind === "joint");
+}
+
+/**
+ * How many generations the copy has left since it left this one: 0 for the last one. What is older than a full history counts as just behind its end, for
+ * numbers only grow. Null: it was never there, as far as is known.
+ */
+export function placeInPast({ history }: Page, gen: Generation | null): number | null {
+  const at = history.findIndex((left) => sameGeneration(left, gen));
+  if (at !== -1) return at;
+  const oldest = history[HISTORY_MAX - 1];
+  return oldest !== undefined && gen !== null && gen.n < oldest.n ? HISTORY_MAX : null;
 }

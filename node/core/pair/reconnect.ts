@@ -5,7 +5,7 @@
 import { type Generation, type HostId, sameBoot, sameGeneration } from "../identity.ts";
 import { countExtents, differencesOf } from "./equality.ts";
 import type { ExtentList, HelloView } from "./frames.ts";
-import { hasLeft, isOldImage } from "./old-image.ts";
+import { hasLeft, isOldImage, placeInPast } from "./old-image.ts";
 import type { Lineage } from "./page.ts";
 
 export type Row =
@@ -241,11 +241,11 @@ function besideSole(low: HelloView, high: HelloView): Verdict | null {
   if (mayFollow && isDeltaValid(sole, other)) {
     return { kind: "resync", row: isHalfPaired ? "D15" : "D7", source, isFull: false };
   }
-  const isDeeper = sole.page.history.some((past) => sameGeneration(past, other.page.gen));
+  const isDeeper = placeInPast(sole.page, other.page.gen) !== null;
   if (mayFollow && (isDeeper || other.page.copy === "inconsistent")) {
     return { kind: "resync", row: "D8", source, isFull: true };
   }
-  if (other.page.history.some((past) => sameGeneration(past, sole.page.gen))) {
+  if (placeInPast(other.page, sole.page.gen) !== null) {
     const why = `${source} came back from an old image`;
     const survivor = survivorOf(other);
     return refusal("D9", "old-image", why, { quarantine: [source], keep: "behind", survivor });
@@ -318,7 +318,7 @@ function leftBehind(low: HelloView, high: HelloView): Verdict {
     [low, high],
     [high, low],
   ] as const) {
-    const isPast = other.page.history.some((past) => sameGeneration(past, old.page.gen));
+    const isPast = placeInPast(other.page, old.page.gen) !== null;
     if (!isPast || other.page.copy !== "in-sync" || other.page.gen?.kind !== "joint") continue;
     const why = `${old.host} came back from a generation that both had left`;
     const survivor = survivorOf(other);
