@@ -1,10 +1,11 @@
 /** The commands and their options. What a command does is loaded when it is called: `--help` waits for no bed and no library. */
 import { Argument, Command, CommanderError, Option } from "@commander-js/extra-typings";
+import { PROFILES } from "../../chaos/swarm/profiles.ts";
 import { TRACE_LEGEND } from "../../reports/trace/legend.ts";
 import { addClusterCommands } from "./cluster-program.ts";
 import { reportFailure, UsageError } from "./failure.ts";
 import { type Shell, STATUS } from "./shell.ts";
-import { parseJobs, parseLines, parseSeed, parseSeeds, parseSpan } from "./values.ts";
+import { parseJobs, parseLines, parseMinutes, parseSeed, parseSeeds, parseSpan } from "./values.ts";
 
 const EXIT_HELP = `
 Exit status:
@@ -19,6 +20,17 @@ Examples:
   faultline run level2/kill-active
   faultline run level2/kill-active --bed sim --seeds 1..200
   faultline run ./my-scenario.yaml --seed 7 --json
+${EXIT_HELP}`;
+
+const SIM_HELP = `
+A seed is a plan: equal seeds of one commit are equal runs, to the byte. Only
+seeds that do not pass leave a record; each is printed with the command that
+repeats it. Profiles: docs/simulation.md.
+
+Examples:
+  faultline sim --seeds 1..500
+  faultline sim --seeds 1..20000 --keep-going --minutes 60
+  faultline sim --seeds 1..20000 --keep-going --resume
 ${EXIT_HELP}`;
 
 const CHECK_HELP = `
@@ -98,6 +110,7 @@ function buildProgram(version: string, shell: Shell, end: (status: number) => vo
     .exitOverride();
   // Settings are handed down only to commands that are made by their parent.
   addRun(program, shell, end);
+  addSim(program, shell, end);
   addList(program, shell, end);
   addDoctor(program, shell, end);
   addCheck(program, shell, end);
@@ -142,6 +155,30 @@ function addRun(program: Command, shell: Shell, end: End): void {
     .action(async (scenario, options) => {
       const { runCommand } = await import("./run-command.ts");
       end(await runCommand(scenario, options, shell));
+    });
+}
+
+function addSim(program: Command, shell: Shell, end: End): void {
+  program
+    .command("sim")
+    .description("Run seeds of random plans in simulated time until one fails.")
+    .requiredOption("--seeds <first..last>", "each draws a plan of its own", parseSeeds)
+    .addOption(
+      new Option("--profile <profile>", "mixture of faults")
+        .choices(PROFILES)
+        .default("everything"),
+    )
+    .option("--jobs <n>", "so many at a time (default: all cores)", parseJobs)
+    .option("--minutes <n>", "begin no seed after so long (default: no limit)", parseMinutes)
+    .option("--keep-going", "go on after a seed that did not pass", false)
+    .option("--resume", "go on where the same command of this commit was stopped", false)
+    .option("--require-marks", "without every listed rare branch the verdict is unknown", false)
+    .option("--out <dir>", "folder for the records of seeds that do not pass", ".faultline")
+    .option("--json", "print one JSON document on stdout and nothing else", false)
+    .addHelpText("after", SIM_HELP)
+    .action(async (options) => {
+      const { simCommand } = await import("./sim-command.ts");
+      end(await simCommand(options, shell));
     });
 }
 

@@ -32,6 +32,10 @@ export function parseJobs(text: string): number {
   return wholeNumber(text, 1, JOBS_MAX);
 }
 
+export function parseMinutes(text: string): number {
+  return wholeNumber(text, 1, 10_000);
+}
+
 /** Rows before and after one. */
 export function parseLines(text: string): number {
   return wholeNumber(text, 0, LINES_MAX);

@@ -3,6 +3,7 @@
 import type { DiskOp } from "../disk/ops.ts";
 import type { RandomId } from "../identity.ts";
 import { invariant } from "../invariant.ts";
+import type { HostMark } from "../marks.ts";
 import type { CopyState, Page, Right } from "../pair/page.ts";
 import type { HostEffect, HostNote } from "./contract.ts";
 import type { AfterPage, Continuation, HostState, OpenSession, ReadContinuation } from "./state.ts";
@@ -15,7 +16,7 @@ export function note(host: HostState, what: HostNote): void {
   emit(host, { kind: "note", note: what });
 }
 
-export function mark(host: HostState, name: string): void {
+export function mark(host: HostState, name: HostMark): void {
   emit(host, { kind: "mark", mark: name });
 }
 

@@ -2,9 +2,11 @@
  * The host core's border: events in, effects out. A driver performs the effects of one step in their order without awaiting any;
  * completions come back as events. The same core runs under the real driver (node/io) and the simulator (harness/sim).
  */
+
 import type { DiskContents, DiskOp, ReadBlock } from "../disk/ops.ts";
 import type { HostId, RandomId, ServiceId, VmBoot, VmId, VolumeId } from "../identity.ts";
 import type { BootBlock, Entry, MachineResult, VolumeShape } from "../machine/entry.ts";
+import type { HostMark } from "../marks.ts";
 import type { BlockRuns, PathId, PeerFrame } from "../pair/frames.ts";
 import type { Page } from "../pair/page.ts";
 import type { QuorumAnswer, QuorumFrame, QuorumRequest } from "../quorum/messages.ts";
@@ -172,7 +174,7 @@ export type HostEffect =
   /** For the record: the driver stamps it with the machine's monotonic clock. */
   | { readonly kind: "note"; readonly note: HostNote }
   /** Counts a rare branch. */
-  | { readonly kind: "mark"; readonly mark: string };
+  | { readonly kind: "mark"; readonly mark: HostMark };
 
 /** What a host reports of itself, in the order it happens. */
 export type HostNote =

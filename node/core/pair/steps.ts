@@ -182,7 +182,9 @@ export function disarmIfDue(host: HostState): void {
   sendStream(host, session, { kind: "cede", gen });
 }
 
-function whyDisarm(host: HostState, session: OpenSession): string | null {
+type DisarmReason = "equalise" | "leave" | "arbiter-lost" | "rearm" | "preferred-back";
+
+function whyDisarm(host: HostState, session: OpenSession): DisarmReason | null {
   // Asked each time: it counts since when.
   const isLost = isArbiterLost(host, session);
   const isBack = isPreferredBack(host, session);

@@ -2,8 +2,10 @@
  * The switch's border: events in, effects out. A switch is part of the environment: it survives, follows the hosts' announcements and carries
  * clients' TCP streams; it fences nobody, so that in a split brain an observer sees both sides. Rules SW1…SW6 and LAN1…LAN7, docs/ARCHITECTURE.md.
  */
+
 import type { HostId, RandomId, VmId } from "../identity.ts";
 import type { Position, SessionId } from "../machine/entry.ts";
+import type { SwitchMark } from "../marks.ts";
 import type { FromSwitch, ToSwitch, TrunkFrame } from "./frames.ts";
 import type { SiteNumber } from "./home.ts";
 
@@ -86,7 +88,7 @@ export type SwitchEffect =
   | { readonly kind: "want-turn" }
   | { readonly kind: "note"; readonly note: SwitchNote }
   /** Counts a rare branch. */
-  | { readonly kind: "mark"; readonly mark: string };
+  | { readonly kind: "mark"; readonly mark: SwitchMark };
 
 /** `lan`: by the host's link to this switch; `trunk`: by way of the other switch. */
 export type WayKind = "lan" | "trunk";
