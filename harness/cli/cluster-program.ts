@@ -53,6 +53,11 @@ function addUp(program: Command, shell: Shell, end: End): void {
         .choices(["a", "b"] as const)
         .default("a" as const),
     )
+    .addOption(
+      new Option("--peer-loss <policy>", "with no quorum service: who goes on alone")
+        .choices(["preferred", "continue"] as const)
+        .default("preferred" as const),
+    )
     .option(...OUT)
     .action(async (options) => {
       const { upCommand } = await import("./up-command.ts");

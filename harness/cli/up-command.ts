@@ -20,6 +20,8 @@ export interface UpOptions {
   readonly quorum: "one" | "two" | "none";
   readonly sites: "one" | "two";
   readonly preferred: "a" | "b";
+  /** Without a quorum service: only the preferred host goes on alone, or both do. */
+  readonly peerLoss: "preferred" | "continue";
   readonly out: string;
 }
 
@@ -69,7 +71,7 @@ export async function upCommand(options: UpOptions, shell: Shell): Promise<numbe
   }
 }
 
-function specOf({ quorum, sites, preferred }: UpOptions, seed: number): ClusterSpec {
+function specOf({ quorum, sites, preferred, peerLoss }: UpOptions, seed: number): ClusterSpec {
   return {
     seed,
     quorum,
@@ -78,7 +80,7 @@ function specOf({ quorum, sites, preferred }: UpOptions, seed: number): ClusterS
     preferred,
     memoryPages: 64,
     volumeBlocks: 16_384,
-    peerLoss: "preferred",
+    peerLoss,
     bootDelayMs: 0,
     linkDelayMs: 0,
   };

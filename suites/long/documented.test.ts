@@ -22,11 +22,11 @@ const cwd = realpathSync(mkdtempSync(join(tmpdir(), "faultline-documented-")));
 t.teardown(() => rmSync(cwd, { recursive: true, force: true }));
 t.setTimeout(600_000);
 
-/** Each line of the fenced blocks without a language that calls the program, its comment cut off. */
-function commandsIn(page: string): readonly string[] {
+/** Each line of the fenced blocks of this language, or of none, that calls the program, its comment cut off. */
+function commandsIn(page: string, of = ""): readonly string[] {
   const text = readFileSync(`docs/${page}`, "utf8");
   const fenced = [...text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)];
-  const blocks = fenced.flatMap(([, language, block = ""]) => (language === "" ? [block] : []));
+  const blocks = fenced.flatMap(([, language, block = ""]) => (language === of ? [block] : []));
   const lines = blocks.flatMap((block) => block.split("\n"));
   return lines
     .map((line) => line.replace(/\s+#.*$/, "").trim())
@@ -60,6 +60,15 @@ await t.test("how far apart", async (t) => {
   for (const command of commands) await works(t, command);
 });
 
+/** As the page does it with redis-cli. */
+async function write(t: Test): Promise<void> {
+  const [at] = findCluster(clusterFolder(join(cwd, ".faultline")), null).clients;
+  const client = await openClient({ address: at?.address ?? "", port: at?.port ?? 0 });
+  t.teardown(() => client.close());
+  client.send("SET k v\r\n");
+  t.ok(await eventually(() => client.received() === "+OK\r\n"));
+}
+
 await t.test("a cluster to break by hand", async (t) => {
   const [up = "", ...commands] = commandsIn("use-compose.md");
   t.equal(up, "npx faultline up");
@@ -70,15 +79,35 @@ await t.test("a cluster to break by hand", async (t) => {
     await kept;
   });
   t.ok(await eventually(() => existsSync(join(cwd, ".faultline/clusters/demo.json")), 20_000));
-  // As the page does it with redis-cli.
-  const [at] = findCluster(clusterFolder(join(cwd, ".faultline")), null).clients;
-  const client = await openClient({ address: at?.address ?? "", port: at?.port ?? 0 });
-  t.teardown(() => client.close());
-  client.send("SET k v\r\n");
-  t.ok(await eventually(() => client.received() === "+OK\r\n"));
+  await write(t);
   for (const command of commands) {
     // What goes on until Ctrl-C has a test of its own.
     if (/--watch|-f /.test(command)) continue;
+    await works(t, command);
+  }
+  t.equal((await kept).exitCode, 0, "down has ended it");
+});
+
+await t.test("a split brain by hand", async (t) => {
+  const [up = "", ...commands] = commandsIn("use-compose.md", "sh");
+  t.match(up, /--peer-loss continue/);
+  t.equal(commands.length, 5);
+  const kept = shell(up);
+  t.teardown(async () => {
+    kept.kill("SIGINT");
+    await kept;
+  });
+  t.ok(await eventually(() => existsSync(join(cwd, ".faultline/clusters/demo.json")), 20_000));
+  await write(t);
+  const status = async (): Promise<string> => (await shell("npx faultline status")).stdout;
+  const says = async (word: RegExp): Promise<boolean> => {
+    const deadline = performance.now() + 20_000;
+    while (!word.test(await status())) if (performance.now() > deadline) return false;
+    return true;
+  };
+  for (const command of commands) {
+    if (command.includes("status")) t.ok(await says(/split-brain/), "both sides say so");
+    if (command.includes("audit")) t.ok(await says(/duplex[\s\S]*duplex/), "whole again");
     await works(t, command);
   }
   t.equal((await kept).exitCode, 0, "down has ended it");
