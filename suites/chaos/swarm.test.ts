@@ -18,6 +18,7 @@ const ONCE_FAILED: readonly (readonly [profile: ProfileName, seed: number, found
   ["disk", 5, "an old image remembered the good copy's former disk, and had it quarantined"],
   ["disk", 6, "an image of a host that had been alone counted as a side of a split brain"],
   ["disk", 23, "a quarantined old image accused the good copy in the next session"],
+  ["disk", 1_017, "so did the image of a disk that was being filled"],
   ["disk", 40, "a generation older than a whole history was none of its past"],
   ["everything", 12, "an old image remembered the good copy's former disk, which was overwritten"],
   ["site", 31, "intent bits of one boot waited for write numbers of the next: no switch-over came"],

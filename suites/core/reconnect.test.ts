@@ -350,9 +350,15 @@ const CONSEQUENCES: readonly [title: string, what: object, one: HelloView, two: 
     view("b", { right: "open", copy: "in-sync", gen: g3, parent: g2, history: [g2, g1] }),
   ],
   [
-    "what a target remembers counts, whatever its own generation is",
+    "what a target remembers of its source counts, whatever its own generation is",
     { row: "D4", quarantine: ["b"], survivor: null },
-    withMemory(view("a", { right: "ceded", copy: "inconsistent", gen: g1 })),
+    withMemory(view("a", { right: "ceded", copy: "inconsistent", gen: g1, resyncFrom: s3 })),
+    sole("b", s3, g2, [g2, g1]),
+  ],
+  [
+    "but not that of a target which a later generation has left behind",
+    { kind: "resync", row: "D8", source: "b", isFull: true },
+    withMemory(view("a", { right: "ceded", copy: "inconsistent", gen: g1, resyncFrom: g1 })),
     sole("b", s3, g2, [g2, g1]),
   ],
   [

@@ -14,12 +14,11 @@ export function isOldImage(watcher: Page, seen: Page): boolean {
 
 /**
  * The other copy has been through a later generation that both hosts made durable, and `past` knows nothing of it: `past` is an old image itself, and so is
- * what it remembers. A target's generation says nothing of when it last heard its source.
+ * what it remembers. A target last heard its source in the generation that it is filled from.
  */
 export function hasLeft(other: Page, past: Page): boolean {
-  const { gen, copy, right } = past;
-  if (copy === "inconsistent" || right === "none") return false;
-  const at = placeInPast(other, gen);
+  const { gen, resyncFrom, copy, right } = past;
+  const at = placeInPast(other, copy === "inconsistent" || right === "none" ? resyncFrom : gen);
   return at !== null && other.history.slice(0, at).some(({ kind }) => kind === "joint");
 }
 
