@@ -69,8 +69,8 @@ const sole = (
   });
 const LONG = Array.from({ length: 32 }, (_, index) => gen(98 - index, `L${index}`));
 /** Remembers more starts of its peer than the peer's disk has. */
-const withMemory = (host: HelloView): HelloView => {
-  const peer = { gen: g1, right: "open", copy: "in-sync", starts: 9, startId: "x" } as const;
+const withMemory = (host: HelloView, last: Generation | null = g1): HelloView => {
+  const peer = { gen: last, right: "open", copy: "in-sync", starts: 9, startId: "x" } as const;
   return { ...host, page: { ...host.page, peer } };
 };
 const remembering = (host: string, starts: number, startId: string): HelloView =>
@@ -350,15 +350,39 @@ const CONSEQUENCES: readonly [title: string, what: object, one: HelloView, two: 
     view("b", { right: "open", copy: "in-sync", gen: g3, parent: g2, history: [g2, g1] }),
   ],
   [
-    "what a target remembers of its source counts, whatever its own generation is",
+    "what is remembered of the peer's last generation counts, whatever one's own is",
     { row: "D4", quarantine: ["b"], survivor: null },
-    withMemory(view("a", { right: "ceded", copy: "inconsistent", gen: g1, resyncFrom: s3 })),
+    withMemory(view("a", { right: "ceded", copy: "behind", gen: g1 }), s3),
     sole("b", s3, g2, [g2, g1]),
   ],
   [
-    "but not that of a target which a later generation has left behind",
+    "what was heard of a blank peer counts as long as its copy has not been further than one's own",
+    { row: "D4", quarantine: ["b"], survivor: "a" },
+    withMemory(synced("a", "open", g3, g2), null),
+    view("b", { right: "open", copy: "in-sync", gen: g3, parent: g2, history: [g2, g1] }),
+  ],
+  [
+    "and not beside one that has left it",
+    { row: "D4", quarantine: ["a"], survivor: "b" },
+    withMemory(synced("a", "open", g1), null),
+    view("b", { right: "open", copy: "in-sync", gen: g3, parent: g2, history: [g2, g1] }),
+  ],
+  [
+    "not what a target remembers of a generation that its peer has left since",
+    { kind: "resync", row: "D16", source: "b" },
+    withMemory(view("a", { right: "none", copy: "inconsistent", gen: g1 })),
+    sole("b", s3, g2, [g2, g1]),
+  ],
+  [
+    "an old image of an elected host is filled too: the other one left that generation with it",
     { kind: "resync", row: "D8", source: "b", isFull: true },
-    withMemory(view("a", { right: "ceded", copy: "inconsistent", gen: g1, resyncFrom: g1 })),
+    synced("a", "elected", g1),
+    sole("b", s3, g2, [g2, g1]),
+  ],
+  [
+    "an elected host that nobody has left is no stranger's target",
+    { kind: "refuse", row: "D10", quarantine: [] },
+    synced("a", "elected", g2, g1),
     sole("b", s3, g2, [g2, g1]),
   ],
   [

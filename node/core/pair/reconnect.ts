@@ -237,7 +237,7 @@ function besideSole(low: HelloView, high: HelloView): Verdict | null {
   const mayFollow =
     other.page.right === "ceded" ||
     other.page.right === "open" ||
-    (other.page.right === "elected" && isForced(sole.page.gen));
+    (other.page.right === "elected" && (isForced(sole.page.gen) || hasLeft(sole.page, other.page)));
   if (mayFollow && isDeltaValid(sole, other)) {
     return { kind: "resync", row: isHalfPaired ? "D15" : "D7", source, isFull: false };
   }
