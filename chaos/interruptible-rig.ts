@@ -2,6 +2,7 @@
  * A rig whose waits end when a person interrupts the run. Nothing goes on behind the back of the teardown: a wait that is left pending has
  * no consequences, what has any (starting clients, killing) is awaited to its end, and every later call is refused, but for mending.
  */
+
 import type { Rig, Workload } from "../harness/rig/rig.ts";
 
 /** A person ended the run; nothing is wrong. */
@@ -23,7 +24,9 @@ export function interruptibleRig(rig: Rig, signal: AbortSignal): Rig {
     inFlightWrites: () => workload.inFlightWrites(),
     finish: (deadline) => wait(() => workload.finish(deadline)),
   });
+  const { brokenDisks } = rig;
   return {
+    ...(brokenDisks === undefined ? {} : { brokenDisks }),
     bed: rig.bed,
     topology: rig.topology,
     proxy: rig.proxy,

@@ -1,6 +1,10 @@
 /** What a run amounts to: every checker that the plan asks for, and what must be true of any run before its verdict counts. */
 import { type DurabilityFigures, durabilityOf } from "../harness/check/durability.ts";
-import { checkInvariants, INVARIANT_STATUS } from "../harness/check/invariants.ts";
+import {
+  checkInvariants,
+  DISK_FAILED_STATUS,
+  INVARIANT_STATUS,
+} from "../harness/check/invariants.ts";
 import { judgeLinearizability } from "../harness/check/linearizability.ts";
 import { checkOneRunner } from "../harness/check/one-runner.ts";
 import { countOperations, type Operation, operationsOf } from "../harness/check/operations.ts";
@@ -65,7 +69,7 @@ export function judge(evidence: Evidence): Judged {
     checkFaults(evidence),
     ...checkUnfinishedWrites(evidence, operations),
     checkConvergence(evidence),
-    checkProcesses(evidence.exits),
+    checkProcesses(evidence.exits.filter((exit) => !isOfBrokenDisk(exit, evidence))),
   ];
   const checks = [...asked, ...premises];
   return {
@@ -253,6 +257,14 @@ function checkConvergence({ plan, injected, missed, convergedAt }: Evidence): Ch
 function describeMissed({ number, step }: MissedStep): string {
   const { when } = step;
   return `${number} (${nameOfStep(step)}) waited in vain for "${when?.after ?? "its instant"}"`;
+}
+
+/** A host that starts on a disk which a fault has broken can only end. */
+function isOfBrokenDisk({ status, process }: ProcessExit, { injected }: Evidence): boolean {
+  return (
+    status === DISK_FAILED_STATUS &&
+    injected.some(({ step, target }) => nameOfStep(step) === "break-disk" && target === process)
+  );
 }
 
 /** A process that ended without being told to, however politely, was not there when it was needed. */

@@ -7,7 +7,7 @@ import { inject } from "./faults/registry.ts";
 import { commandHost } from "./operate.ts";
 import type { Plan } from "./plan/plan.ts";
 import { isFaultStep, nameOfStep, type PlanStep } from "./plan/steps.ts";
-import { EXCHANGE_WAIT_US, hasMet, isDuplex, isExchange } from "./swarm/atlas.ts";
+import { EXCHANGE_WAIT_US, hasMet, isDuplex, isExchange, SETTLED_US } from "./swarm/atlas.ts";
 import { createCondition } from "./waits.ts";
 
 const WRITE_DEADLINE_US = 2_000_000;
@@ -125,11 +125,20 @@ class Steps implements Timeline {
     return true;
   }
 
+  /** Duplex, and nothing on its way to anything else: a host whose peer ends amid a change of rights may have given up its own. */
+  async #isSettled(deadline: Micros): Promise<boolean> {
+    const rig = this.#rig;
+    while (await this.#advance(() => isDuplex(rig), deadline)) {
+      if (!(await this.#advance(() => !isDuplex(rig), rig.now() + SETTLED_US))) return true;
+    }
+    return false;
+  }
+
   /** A copy is taken away only while the other one is known to be good, and what came in its place is known to its peer before anything else breaks. */
   async #exchangeAlone(step: PlanStep, number: number): Promise<void> {
     const rig = this.#rig;
     await this.healAll();
-    if (!(await this.#advance(() => isDuplex(rig), rig.now() + EXCHANGE_WAIT_US))) {
+    if (!(await this.#isSettled(rig.now() + EXCHANGE_WAIT_US))) {
       this.#passOver(step, number, "it would take away the last good copy");
       return;
     }

@@ -18,6 +18,7 @@ export type FaultKind =
   | "jam-link"
   | "delay-link"
   | "blank-disk"
+  | "break-disk"
   | "old-disk";
 
 /** What was seen of a fault's effect. A fault that did not bite makes the run `unknown`. */

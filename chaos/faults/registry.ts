@@ -2,6 +2,7 @@ import type * as v from "valibot";
 import type { Rig } from "../../harness/rig/rig.ts";
 import { blackholeLink, blackholeLinkEntries } from "./blackhole-link.ts";
 import { type BlankDiskSpec, blankDisk, blankDiskEntries } from "./blank-disk.ts";
+import { type BreakDiskSpec, breakDisk, breakDiskEntries } from "./break-disk.ts";
 import { type CutPowerSpec, cutPower, cutPowerEntries } from "./cut-power.ts";
 import { type DelayLinkSpec, delayLink, delayLinkEntries } from "./delay-link.ts";
 import type { ActiveFault, Fault, FaultContext, FaultKind } from "./fault.ts";
@@ -28,6 +29,7 @@ interface Specs {
   readonly "jam-link": LinkTargetSpec;
   readonly "delay-link": DelayLinkSpec;
   readonly "blank-disk": BlankDiskSpec;
+  readonly "break-disk": BreakDiskSpec;
   readonly "old-disk": OldDiskSpec;
 }
 
@@ -54,6 +56,7 @@ export const faultEntries = <Span extends v.GenericSchema>(span: Span) =>
     "jam-link": jamLinkEntries,
     "delay-link": delayLinkEntries,
     "blank-disk": blankDiskEntries(span),
+    "break-disk": breakDiskEntries,
     "old-disk": oldDiskEntries(span),
   }) as const satisfies Record<FaultKind, object>;
 
@@ -69,6 +72,7 @@ const FAULTS: { readonly [Kind in FaultKind]: Fault<Specs[Kind]> } = {
   "jam-link": jamLink,
   "delay-link": delayLink,
   "blank-disk": blankDisk,
+  "break-disk": breakDisk,
   "old-disk": oldDisk,
 };
 

@@ -106,6 +106,7 @@ const scenarioFault = v.variant("fault", [
   v.strictObject({ ...scenarioFaultTiming, ...drawn["jam-link"] }),
   v.strictObject({ ...scenarioFaultTiming, ...drawn["delay-link"] }),
   v.strictObject({ ...scenarioFaultTiming, ...drawn["blank-disk"] }),
+  v.strictObject({ ...scenarioFaultTiming, ...drawn["break-disk"] }),
   v.strictObject({ ...scenarioFaultTiming, ...drawn["old-disk"] }),
 ]);
 const scenarioOperator = v.strictObject({ ...scenarioTiming, ...operatorEntries });
@@ -123,6 +124,7 @@ const planFault = v.variant("fault", [
   v.strictObject({ ...planFaultTiming, ...fixed["jam-link"] }),
   v.strictObject({ ...planFaultTiming, ...fixed["delay-link"] }),
   v.strictObject({ ...planFaultTiming, ...fixed["blank-disk"] }),
+  v.strictObject({ ...planFaultTiming, ...fixed["break-disk"] }),
   v.strictObject({ ...planFaultTiming, ...fixed["old-disk"] }),
 ]);
 const planOperator = v.strictObject({ ...planTiming, ...operatorEntries });
@@ -142,6 +144,7 @@ export const handFaultSchema = v.variant("fault", [
   v.strictObject({ ...handTiming, ...byHand["jam-link"] }),
   v.strictObject({ ...handTiming, ...byHand["delay-link"] }),
   v.strictObject({ ...handTiming, ...byHand["blank-disk"] }),
+  v.strictObject({ ...handTiming, ...byHand["break-disk"] }),
   v.strictObject({ ...handTiming, ...byHand["old-disk"] }),
 ]);
 /** A command as a person gives it to a host of a running cluster. */

@@ -6,6 +6,9 @@ import { isFaultStep, type PlanStep } from "../plan/steps.ts";
 /** Everything is healed: a pair that is to be whole again is so by then, or the step is passed over. Unit: microseconds. */
 export const EXCHANGE_WAIT_US: Micros = 10_000_000;
 
+/** So long a pair must be duplex before a copy of it is taken away. Unit: microseconds. */
+export const SETTLED_US: Micros = 1_000_000;
+
 /** The step puts another disk in the place of a host's own. */
 export function isExchange(step: PlanStep): boolean {
   return isFaultStep(step) && (step.fault === "blank-disk" || step.fault === "old-disk");

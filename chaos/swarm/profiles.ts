@@ -14,6 +14,7 @@ export const FAMILIES = [
   "power",
   "operator",
   "disks",
+  "disk-faults",
 ] as const;
 export type Family = (typeof FAMILIES)[number];
 
@@ -38,8 +39,8 @@ export const PROFILE_TABLE: Readonly<Record<ProfileName, Profile>> = {
     twoSites: 300,
   },
   disk: {
-    title: "disks are replaced by blank ones and by older images; hosts die and return",
-    families: { disks: 1_000, kill: 600, links: 300 },
+    title: "disks fail, stall, and are replaced by blank ones and older images; hosts die",
+    families: { disks: 700, "disk-faults": 700, kill: 600, links: 300 },
     twoSites: 0,
   },
   power: {
@@ -56,7 +57,7 @@ export const PROFILE_TABLE: Readonly<Record<ProfileName, Profile>> = {
     title: "all families",
     families: {
       ...{ kill: 700, pause: 500, links: 700, flap: 300, sites: 400 },
-      ...{ quorum: 400, power: 300, operator: 300, disks: 300 },
+      ...{ quorum: 400, power: 300, operator: 300, disks: 300, "disk-faults": 300 },
     },
     twoSites: 300,
   },

@@ -117,6 +117,15 @@ const BLOWS: Readonly<Record<Family, (draws: PlanDraws) => Blow>> = {
       intoWriteUs: intoWrite(draws),
     }),
   operator: (draws) => one({ operator: "switch-over", on: draws.pick(HOSTS) }),
+  "disk-faults": (draws) =>
+    one({
+      fault: "break-disk",
+      on: draws.pick(HOSTS),
+      how: draws.pick(["offline", "read-error", "write-error", "full", "stall", "slow"]),
+      slowMs: draws.between(1, 300),
+      forMs: span(draws, 3_000),
+      intoWriteUs: intoWrite(draws),
+    }),
   disks: (draws) =>
     one({
       fault: draws.pick(["blank-disk", "old-disk"]),

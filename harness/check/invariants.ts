@@ -4,6 +4,9 @@ import type { CheckResult, RunEvent } from "../record/types.ts";
 /** Exit status of a process that ended itself because one of its rules did not hold. */
 export const INVARIANT_STATUS = 10;
 
+/** Exit status of a process whose disk failed. */
+export const DISK_FAILED_STATUS = 11;
+
 export interface InvariantOptions {
   /** Default `INVARIANT_STATUS`. */
   readonly status?: number;

@@ -4,6 +4,7 @@
  * virtual clock moves only inside `until` and `waitFor`.
  */
 import type { OperatorCommand as HostCommand } from "../../node/core/host/contract.ts";
+import type { DiskFault as PortFault } from "../../node/ports/disk.ts";
 import type { HistoryLine, Micros, RunEvent } from "../record/types.ts";
 
 /** Words a plan uses for what it breaks; the rig resolves them at the fault instant, and the record keeps the answer. */
@@ -97,6 +98,16 @@ export interface Workload {
   finish(deadline: Micros): Promise<void>;
 }
 
+/** What is wrong with a host's disk below its port. */
+export type DiskFault = PortFault;
+
+export interface BrokenDisks {
+  /** From now on, in place of what was; the host may be dead. Returns the run clock immediately before. */
+  set(host: string, fault: DiskFault): Promise<Micros>;
+  /** Calls of the host's disk that were made to fail, held back or slowed so far, for the proof that it bit. */
+  bitten(host: string): number;
+}
+
 /** A disk as the audit reads it. */
 export interface DiskSource {
   readonly host: string;
@@ -188,6 +199,8 @@ export interface Rig {
    * else than before. Throws HarnessError BAD_SCENARIO while the host lives.
    */
   replaceDisk(host: string, by: SavedDisk | null): Promise<number>;
+  /** Absent where disks cannot be broken. */
+  readonly brokenDisks?: BrokenDisks;
   /**
    * Gives an operator's command to a host, by the control channel. Returns the run clock immediately before. What comes of it is an event
    * of that host: `operator`, with `op`, `state` (`done`, `refused`) and `why`. Throws HarnessError BAD_SCENARIO for a dead host.

@@ -5,6 +5,7 @@ import { resolveTarget } from "../local/targets.ts";
 import type { HistoryLine, Micros, RunEvent } from "../record/types.ts";
 import { openHistory } from "../record/writer.ts";
 import type {
+  BrokenDisks,
   CutKind,
   Direction,
   DiskSource,
@@ -89,6 +90,14 @@ export class SimRig implements SimRigMore {
     this.#kills = drawsOf(world, "kills");
     world.log.record(options.historyHeader);
   }
+
+  readonly brokenDisks: BrokenDisks = {
+    set: (name, fault) => {
+      this.#host(name).rawDisk().setFault(fault);
+      return Promise.resolve(this.now());
+    },
+    bitten: (name) => this.#host(name).rawDisk().bitten(),
+  };
 
   get history(): readonly HistoryLine[] {
     return this.#world.log.history;

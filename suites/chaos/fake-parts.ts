@@ -21,6 +21,8 @@ export interface Wrongs {
   readonly teardownThrows?: boolean;
   /** A rule of the core throws while the load runs. */
   readonly breaksRule?: boolean;
+  /** Nobody calls a disk while it is broken. */
+  readonly diskIdle?: boolean;
   /** No write is under way at any time. */
   readonly idle?: boolean;
   /** The pair loses its redundancy by itself while the clients warm up. */

@@ -5,6 +5,7 @@
 import { HarnessError } from "../../harness/errors.ts";
 import type { Micros, RunEvent } from "../../harness/record/types.ts";
 import type {
+  BrokenDisks,
   CutKind,
   Direction,
   DiskSource,
@@ -221,6 +222,17 @@ class Bed implements FakeRig {
     this.calls.push(`save ${host}`);
     return Promise.resolve({ host, at: this.#now });
   }
+
+  readonly brokenDisks: BrokenDisks = {
+    set: (host, fault) => {
+      this.calls.push(`break ${host} ${JSON.stringify(fault)}`);
+      return Promise.resolve(this.#now);
+    },
+    bitten: (host) => {
+      const breaks = this.calls.filter((call) => call.startsWith(`break ${host}`)).length;
+      return this.#wrongs.diskIdle === true ? 0 : breaks;
+    },
+  };
 
   replaceDisk(host: string, by: SavedDisk | null): Promise<number> {
     this.calls.push(`replace ${host} ${by === null ? "blank" : by.at}`);

@@ -134,6 +134,14 @@ const CASES: { readonly [Kind in FaultKind]: Case } = {
     toothless: { sameDisk: true },
     why: /b ended by SIGKILL, 0 blocks of its disk hold something else/,
   },
+  "break-disk": {
+    spec: { fault: "break-disk", on: "standby", how: "full", slowMs: 1 },
+    injected: ['break b {"kind":"error","on":["write"],"code":"ENOSPC"}'],
+    healed: ['break b {"kind":"none"}', "kill b", "start b"],
+    target: "b",
+    toothless: { diskIdle: true },
+    why: /0 calls of the disk failed/,
+  },
   "old-disk": {
     spec: { fault: "old-disk", on: "active", image: "calm" },
     injected: ["kill a", "replace a 5"],
