@@ -6,8 +6,8 @@
 import t from "tap";
 import type { BootBlock } from "../../node/core/machine/entry.ts";
 import { BLOCK_SIZE } from "../../node/core/units.ts";
-import { chanceFrom, type Played, play, type Store, seen, survivors } from "./lives.ts";
-import { command, type Rig, startRig, volumeAfter } from "./rig.ts";
+import { chanceFrom, type Played, play, type Store, seen, survivors } from "../machine/lives.ts";
+import { command, type Rig, startRig, volumeAfter } from "../machine/rig.ts";
 
 /** What the next boot may show: a state not older than what was acknowledged. Returns a sentence when it does not. */
 interface Found {
