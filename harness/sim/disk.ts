@@ -100,11 +100,10 @@ class Disk implements SimDisk {
     return this.#visible.read(offset, length);
   }
 
-  write(offset: number, bytes: Uint8Array): void {
+  write(offset: number, bytes: Uint8Array, isGiven = false): void {
     invariant(offset >= 0 && Number.isSafeInteger(offset), "a write begins on the disk");
     this.#options.given?.(offset, bytes.length);
-    // Small copies come from the pool of buffers; an allocation of its own costs ten times that.
-    const own = bytes.length < BLOCK_SIZE ? Buffer.from(bytes) : bytes.slice();
+    const own = isGiven ? bytes : copyOf(bytes);
     this.#visible.write(offset, own);
     this.#given += 1;
     const range: Cached = { offset, bytes: own, write: this.#given };
@@ -198,14 +197,13 @@ class Disk implements SimDisk {
 
   /** Some sectors reach the medium now. A cache holds a sector once: what older writes say of these is gone. */
   #writeBack(range: Cached, runs: readonly SectorRun[]): void {
-    const pieces = runs.map(({ from, count }): Cached => {
-      const at = from * SECTOR_SIZE;
-      const bytes = range.bytes.subarray(at, at + count * SECTOR_SIZE);
-      return { offset: range.offset + at, bytes, write: range.write };
-    });
-    let cache = [...this.#cache, range];
-    for (const piece of pieces) cache = cache.flatMap((older) => without(older, piece));
-    this.#cache = cache;
+    const pieces = piecesOf(range, runs);
+    const [first] = pieces;
+    if (first !== range) this.#cache.push(range);
+    for (const piece of pieces) {
+      if (this.#cache.some((older) => areOverlapping(older, piece)))
+        this.#cache = this.#cache.flatMap((older) => without(older, piece));
+    }
     this.#land(pieces);
   }
 
@@ -254,9 +252,31 @@ class Disk implements SimDisk {
   }
 }
 
+/** The range itself where it goes whole. */
+function piecesOf(range: Cached, runs: readonly SectorRun[]): readonly Cached[] {
+  const [first] = runs;
+  if (first?.count === range.bytes.length / SECTOR_SIZE) return [range];
+  return runs.map(({ from, count }): Cached => {
+    const at = from * SECTOR_SIZE;
+    const bytes = range.bytes.subarray(at, at + count * SECTOR_SIZE);
+    return { offset: range.offset + at, bytes, write: range.write };
+  });
+}
+
+function areOverlapping(one: LandedRange, other: LandedRange): boolean {
+  return (
+    one.offset < other.offset + other.bytes.length && other.offset < one.offset + one.bytes.length
+  );
+}
+
 /** 0 for a write that does not begin at a sector border: it waits for its flush. */
 function wholeSectors({ offset, bytes }: LandedRange): number {
   return offset % SECTOR_SIZE === 0 ? Math.floor(bytes.length / SECTOR_SIZE) : 0;
+}
+
+/** Small copies come from the pool of buffers; an allocation of its own costs ten times that. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  return bytes.length < BLOCK_SIZE ? Buffer.from(bytes) : new Uint8Array(bytes);
 }
 
 /** What of a cached range a newer one leaves. */
@@ -264,7 +284,7 @@ function without(range: Cached, newer: LandedRange): readonly Cached[] {
   const { offset, bytes, write } = range;
   const end = offset + bytes.length;
   const newerEnd = newer.offset + newer.bytes.length;
-  if (newer.offset >= end || newerEnd <= offset) return [range];
+  if (!areOverlapping(range, newer)) return [range];
   const left: Cached[] = [];
   if (newer.offset > offset)
     left.push({ offset, bytes: bytes.subarray(0, newer.offset - offset), write });

@@ -9,7 +9,8 @@ export interface RunLog {
   readonly views: HostViews;
   /** Rare branches of the core, by name: how often. */
   readonly marks: ReadonlyMap<string, number>;
-  report(source: string, what: string, fields: Readonly<Record<string, unknown>>): void;
+  /** `fields` may name what it is once more. */
+  report(source: string, what: string, fields: object): void;
   record(line: HistoryLine): void;
   mark(name: string): void;
 }

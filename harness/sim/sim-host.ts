@@ -360,8 +360,7 @@ class Host implements SimHost {
         this.#areIdsWanted = true;
         return;
       case "note": {
-        const { what, ...fields } = effect.note;
-        this.#world.log.report(this.source, what, fields);
+        this.#world.log.report(this.source, effect.note.what, effect.note);
         return;
       }
       case "mark":

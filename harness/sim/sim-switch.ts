@@ -231,8 +231,7 @@ class Switch implements SimSwitch {
         this.#after(TURN_US, () => this.#take({ kind: "turn" }));
         return;
       case "note": {
-        const { what, ...fields } = effect.note;
-        log.report(this.source, what, fields);
+        log.report(this.source, effect.note.what, effect.note);
         return;
       }
       case "mark":

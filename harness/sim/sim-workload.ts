@@ -2,7 +2,7 @@
 import { HarnessError } from "../errors.ts";
 import type { Micros } from "../record/types.ts";
 import type { Workload, WorkloadSpec } from "../rig/rig.ts";
-import type { Choice } from "../workload/choice.ts";
+import type { Choice, Ending } from "../workload/choice.ts";
 import type { Connection } from "../workload/connection.ts";
 import type { LoadClient } from "../workload/generator.ts";
 import {
@@ -12,7 +12,7 @@ import {
   placesOf,
   type SiteTarget,
 } from "../workload/places.ts";
-import { createRecorder, createSlotPool, type Recorder } from "../workload/recorder.ts";
+import { createRecorder, createSlotPool, type Recorder, type Slot } from "../workload/recorder.ts";
 import { createSimConnection } from "./sim-connection.ts";
 import type { SimSwitch } from "./sim-switch.ts";
 import { millis, type World } from "./world.ts";
@@ -157,15 +157,23 @@ function startProbe(running: Running, place: SimPlace): Probing {
       value: String(slot).padStart(8, "0"),
       role: "probe",
     };
-    const start = slot % connections.length;
-    const turned = [...connections.slice(start), ...connections.slice(0, start)];
+    const connection = firstOpen(connections, slot % connections.length);
     slot += 1;
-    slots.start(choice, turned.find((one) => one.isOpen()) ?? null, (ending) => {
+    slots.start(choice, connection, (ending) => {
       if (ending.kind !== "fail") probed.push(key);
     });
   };
   clock.after(running.options.probePeriodUs, issue);
   return { place, probed };
+}
+
+/** In turn from `start` on; null: none is open. */
+function firstOpen(connections: readonly Connection[], start: number): Connection | null {
+  for (let turn = 0; turn < connections.length; turn += 1) {
+    const connection = connections[(start + turn) % connections.length];
+    if (connection?.isOpen() === true) return connection;
+  }
+  return null;
 }
 
 function startClient(running: Running, place: SimPlace, client: LoadClient): void {
@@ -201,62 +209,72 @@ function finish(
   const readings = written.spaces.map(({ load, places }) => {
     const own = written.probing.filter(({ place }) => places.includes(place));
     const probed = own.flatMap((probing) => probing.probed);
-    return startReading(running, places, [...(load?.finalReads() ?? []), ...probed.map(readBack)]);
+    return new Reading(running, places, [...(load?.finalReads() ?? []), ...probed.map(readBack)]);
   });
-  runUntil(() => readings.every((reading) => reading.unread() === 0), deadline);
+  runUntil(() => readings.every(isRead), deadline);
   for (const reading of readings) reading.close();
   running.recorder.phase("end");
 }
+
+const isRead = ({ unread }: Reading): boolean => unread === 0;
 
 function readBack(key: string): Choice {
   return { f: "read", key, value: null, role: "readback" };
 }
 
-interface Reading {
-  unread(): number;
-  close(): void;
-}
-
 /** Each key until it was read, at any of these places. */
-function startReading(
-  { world }: Running,
-  places: readonly SimPlace[],
-  choices: readonly Choice[],
-): Reading {
-  const left = [...choices].reverse();
-  let unread = left.length;
-  let isOver = false;
-  const lanes = places.flatMap((place) => {
-    const slots = createSlotPool(place.recorder);
-    return Array.from({ length: READ_CONNECTIONS }, () => {
-      const connection = createSimConnection(world, place.target, { opened: pump });
-      return { inFlight: 0, slots, connection };
+class Reading {
+  /** Choices that nobody has answered yet. */
+  unread: number;
+  readonly #world: World;
+  readonly #left: Choice[];
+  readonly #lanes: readonly ReadingLane[];
+  #isOver = false;
+
+  constructor({ world }: Running, places: readonly SimPlace[], choices: readonly Choice[]) {
+    this.unread = choices.length;
+    this.#world = world;
+    this.#left = [...choices].reverse();
+    const opened = (): void => this.#pump();
+    this.#lanes = places.flatMap((place) => {
+      const slots = createSlotPool(place.recorder);
+      return Array.from({ length: READ_CONNECTIONS }, (): ReadingLane => {
+        const connection = createSimConnection(world, place.target, { opened });
+        return { inFlight: 0, slots, connection };
+      });
     });
-  });
-  function pump(): void {
-    for (const lane of lanes) {
-      while (!isOver && lane.connection.isOpen() && lane.inFlight < READ_WINDOW) {
-        const choice = left.pop();
+  }
+
+  close(): void {
+    this.#isOver = true;
+    for (const lane of this.#lanes) lane.connection.close();
+  }
+
+  #pump(): void {
+    for (const lane of this.#lanes) {
+      while (!this.#isOver && lane.connection.isOpen() && lane.inFlight < READ_WINDOW) {
+        const choice = this.#left.pop();
         if (choice === undefined) break;
         lane.inFlight += 1;
-        lane.slots.start(choice, lane.connection, (ending) => {
-          lane.inFlight -= 1;
-          if (ending.kind === "ok") {
-            unread -= 1;
-            pump();
-            return;
-          }
-          left.push(choice);
-          world.clock.after(RETRY_US, pump);
-        });
+        lane.slots.start(choice, lane.connection, (ending) => this.#ended(lane, choice, ending));
       }
     }
   }
-  return {
-    unread: () => unread,
-    close() {
-      isOver = true;
-      for (const lane of lanes) lane.connection.close();
-    },
-  };
+
+  #ended(lane: ReadingLane, choice: Choice, ending: Ending): void {
+    lane.inFlight -= 1;
+    if (ending.kind === "ok") {
+      this.unread -= 1;
+      this.#pump();
+      return;
+    }
+    this.#left.push(choice);
+    this.#world.clock.after(RETRY_US, () => this.#pump());
+  }
+}
+
+interface ReadingLane {
+  inFlight: number;
+  readonly slots: Slot;
+  readonly connection: Connection;
 }

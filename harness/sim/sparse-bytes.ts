@@ -28,7 +28,7 @@ export function createBytes(): SparseBytes {
   function ownChunk(index: number): Uint8Array {
     const known = chunks.get(index);
     if (known !== undefined && own.has(index)) return known;
-    const chunk = known?.slice() ?? new Uint8Array(CHUNK);
+    const chunk = copyOf(known);
     chunks.set(index, chunk);
     own.add(index);
     return chunk;
@@ -50,7 +50,7 @@ export function createBytes(): SparseBytes {
     read(offset, length) {
       const first = Math.floor(offset / CHUNK);
       if (length === CHUNK && first * CHUNK === offset) {
-        return chunks.get(first)?.slice() ?? new Uint8Array(CHUNK);
+        return copyOf(chunks.get(first));
       }
       const result = new Uint8Array(length);
       eachPiece(offset, length, (index, from, at, count) => {
@@ -94,6 +94,11 @@ export function createBytes(): SparseBytes {
       return [...all].filter((index) => !isEqual(index)).length;
     },
   };
+}
+
+/** Of a buffer, too: its `slice` would share the bytes. */
+function copyOf(chunk: Uint8Array | undefined): Uint8Array {
+  return chunk === undefined ? new Uint8Array(CHUNK) : new Uint8Array(chunk);
 }
 
 function eachPiece(

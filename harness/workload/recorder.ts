@@ -2,7 +2,7 @@
 import { invariant } from "../../node/core/invariant.ts";
 import type { HistoryLine, HistoryPhase, Micros } from "../record/types.ts";
 import { type Choice, commandOf, type Ending, endingOf } from "./choice.ts";
-import type { Connection } from "./connection.ts";
+import type { Answer, Connection } from "./connection.ts";
 
 /** A client that has at most one operation under way. */
 export interface Slot {
@@ -29,81 +29,110 @@ export interface Recorder {
 }
 
 export function createRecorder(write: (line: HistoryLine) => void, now: () => Micros): Recorder {
-  let processes = 0;
-  let operations = 0;
-  let inFlight = 0;
-  let inFlightWrites = 0;
-  const counts = { ok: 0, fail: 0, info: 0 };
-  let idleWaiters: (() => void)[] = [];
-
-  function newProcess(): number {
-    processes += 1;
-    return processes;
-  }
-
-  function settle(isWrite: boolean, ending: Ending): void {
-    counts[ending.kind] += 1;
-    inFlight -= 1;
-    if (isWrite) inFlightWrites -= 1;
-  }
-
-  function tellIfIdle(): void {
-    if (inFlight > 0) return;
-    const waiters = idleWaiters;
-    idleWaiters = [];
-    for (const tell of waiters) tell();
-  }
-
-  function createSlot(site: string | null): Slot {
-    const place = site === null ? {} : { site };
-    let process: number | null = null;
-    let isUnderWay = false;
-    return {
-      start(choice, connection, ended) {
-        invariant(!isUnderWay, "a process has one operation under way");
-        isUnderWay = true;
-        process ??= newProcess();
-        operations += 1;
-        const common = { process, op: operations };
-        const isWrite = choice.f === "write" || choice.f === "append" || choice.f === "delete";
-        inFlight += 1;
-        if (isWrite) inFlightWrites += 1;
-        const { f, key, value, role } = choice;
-        write({ type: "invoke", at: now(), ...common, f, key, value, role, ...place });
-        const end = (ending: Ending): void => {
-          isUnderWay = false;
-          if (ending.kind === "info") process = null;
-          write(endLine(ending, { at: now(), ...common }));
-          settle(isWrite, ending);
-          ended(ending);
-          tellIfIdle();
-        };
-        if (connection === null) {
-          end({ kind: "fail", error: "NOT_CONNECTED" });
-          return;
-        }
-        connection.send(commandOf(choice), (answer) => {
-          const isLost = answer.kind === "lost";
-          end(isLost ? { kind: "info", error: answer.error } : endingOf(f, answer.reply));
-        });
-      },
-    };
-  }
-
+  const book: Book = {
+    ...{ write, now, processes: 0, operations: 0, inFlight: 0, inFlightWrites: 0 },
+    counts: { ok: 0, fail: 0, info: 0 },
+    idleWaiters: [],
+  };
   const recorderAt = (site: string | null): Recorder => ({
-    slot: () => createSlot(site),
+    slot: () => new RecordedSlot(book, site),
     at: recorderAt,
     phase: (phase) => write({ type: "phase", at: now(), phase }),
     lag: (lagUs) => write({ type: "lag", at: now(), lagUs }),
-    inFlightWrites: () => inFlightWrites,
+    inFlightWrites: () => book.inFlightWrites,
     idle: () =>
       new Promise((resolve) => {
-        idleWaiters.push(resolve);
-        tellIfIdle();
+        book.idleWaiters.push(resolve);
+        tellIfIdle(book);
       }),
-    counts: () => ({ ...counts }),
+    counts: () => ({ ...book.counts }),
   });
   return recorderAt(null);
+}
+
+/** What all slots of a recorder share. */
+interface Book {
+  readonly write: (line: HistoryLine) => void;
+  readonly now: () => Micros;
+  processes: number;
+  operations: number;
+  inFlight: number;
+  inFlightWrites: number;
+  readonly counts: Record<Ending["kind"], number>;
+  idleWaiters: (() => void)[];
+}
+
+function tellIfIdle(book: Book): void {
+  if (book.inFlight > 0) return;
+  const waiters = book.idleWaiters;
+  book.idleWaiters = [];
+  for (const tell of waiters) tell();
+}
+
+interface UnderWay {
+  readonly op: number;
+  readonly f: Choice["f"];
+  readonly ended: (ending: Ending) => void;
+}
+
+class RecordedSlot implements Slot {
+  readonly #book: Book;
+  readonly #place: { readonly site?: string };
+  #process: number | null = null;
+  #underWay: UnderWay | null = null;
+
+  constructor(book: Book, site: string | null) {
+    this.#book = book;
+    this.#place = site === null ? {} : { site };
+  }
+
+  start(choice: Choice, connection: Connection | null, ended: (ending: Ending) => void): void {
+    invariant(this.#underWay === null, "a process has one operation under way");
+    const book = this.#book;
+    this.#process ??= newProcess(book);
+    book.operations += 1;
+    const { f, key, value, role } = choice;
+    const op = book.operations;
+    this.#underWay = { op, f, ended };
+    book.inFlight += 1;
+    if (isWrite(f)) book.inFlightWrites += 1;
+    const process = this.#process;
+    const at = book.now();
+    book.write({ type: "invoke", at, process, op, f, key, value, role, ...this.#place });
+    if (connection === null) this.#end({ kind: "fail", error: "NOT_CONNECTED" });
+    else connection.send(commandOf(choice), this.#answered);
+  }
+
+  readonly #answered = (answer: Answer): void => {
+    const f = this.#underWay?.f;
+    invariant(f !== undefined, "an operation is answered once");
+    const isLost = answer.kind === "lost";
+    this.#end(isLost ? { kind: "info", error: answer.error } : endingOf(f, answer.reply));
+  };
+
+  #end(ending: Ending): void {
+    const book = this.#book;
+    const [underWay, process] = [this.#underWay, this.#process];
+    invariant(underWay !== null && process !== null, "only what was begun ends");
+    const { op, f, ended } = underWay;
+    this.#underWay = null;
+    if (ending.kind === "info") this.#process = null;
+    book.write(endLine(ending, { at: book.now(), process, op }));
+    book.counts[ending.kind] += 1;
+    book.inFlight -= 1;
+    if (isWrite(f)) book.inFlightWrites -= 1;
+    ended(ending);
+    tellIfIdle(book);
+  }
+}
+
+function newProcess(book: Book): number {
+  book.processes += 1;
+  return book.processes;
+}
+
+function isWrite(f: Choice["f"]): boolean {
+  return f === "write" || f === "append" || f === "delete";
 }
 
 function endLine(

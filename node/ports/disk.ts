@@ -14,8 +14,12 @@ export interface RawDisk {
    * @throws Error with a `code` (`EIO`, …) when the bytes cannot be read
    */
   read(offset: number, length: number): Uint8Array;
-  /** Takes a copy of `bytes`. Never fails: what goes wrong is reported by the flushes from then on. */
-  write(offset: number, bytes: Uint8Array): void;
+  /**
+   * Never fails: what goes wrong is reported by the flushes from then on.
+   *
+   * @param isGiven nobody changes `bytes` any more, so the disk may keep them; else it takes a copy
+   */
+  write(offset: number, bytes: Uint8Array, isGiven?: boolean): void;
   /**
    * Makes every write given before it durable. Calls end in the order of their beginning; waiting ones share one flush.
    *

@@ -6,6 +6,7 @@ import { type Finding, type HostLook, type PairLook, takesIn } from "./look.ts";
 
 /** At no instant do two hosts take in input. Asked after each step: in between, time only takes leases away. */
 export function oneRunner({ now, hosts }: PairLook): Finding {
+  if (!hosts.every(isRunning)) return null;
   let first: HostLook | null = null;
   for (const host of hosts) {
     if (!takesIn(host, now)) continue;
@@ -13,6 +14,10 @@ export function oneRunner({ now, hosts }: PairLook): Finding {
     first = host;
   }
   return null;
+}
+
+function isRunning({ peek }: HostLook): boolean {
+  return peek?.running === true;
 }
 
 function say({ name, peek }: HostLook): string {

@@ -23,6 +23,7 @@ export type DiskOp =
       readonly op: "block";
       readonly volume: VolumeId;
       readonly lba: Lba;
+      /** Nobody changes it any more. */
       readonly data: Uint8Array;
       readonly sum: number;
     };

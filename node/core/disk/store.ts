@@ -42,8 +42,12 @@ import { type VerifiedVolume, verifyVolume } from "./verify.ts";
 export interface DiskBytes {
   /** Exactly `length` bytes, cached writes included, zero past the end. The bytes are the caller's to keep. */
   read(offset: number, length: number): Uint8Array;
-  /** Into the cache. `bytes` is whole sectors at a sector border; the disk does not keep it. */
-  write(offset: number, bytes: Uint8Array): void;
+  /**
+   * Into the cache. `bytes` is whole sectors at a sector border.
+   *
+   * @param isGiven nobody changes `bytes` any more, so the disk may keep them; else it does not
+   */
+  write(offset: number, bytes: Uint8Array, isGiven?: boolean): void;
 }
 
 export type BadBlock = ReadBlock;
@@ -319,7 +323,7 @@ function changeBits(
 function writeBlock(raw: DiskBytes, volume: OpenVolume, block: OpOf<"block">): void {
   invariant(block.data.length === BLOCK_SIZE, "a block is written whole");
   volume.sums.set(block.lba, block.sum);
-  raw.write(volume.layout.data + BLOCK_SIZE * block.lba, block.data);
+  raw.write(volume.layout.data + BLOCK_SIZE * block.lba, block.data, true);
 }
 
 function writeTouched(raw: DiskBytes, { layout, intents, dirty, sums }: OpenVolume): void {

@@ -166,12 +166,16 @@ function giveUpIfStuck(state: SwitchState, vm: VmState, session: Session, out: O
 function remember(session: Session, bytes: Uint8Array): void {
   session.recent.push(bytes);
   session.recentBytes += bytes.length;
-  let first = session.recent[0];
+  let first = session.recent[session.recentForgotten];
   while (first !== undefined && session.recentBytes - first.length >= COMPARE_WINDOW) {
-    session.recent.shift();
+    session.recentForgotten += 1;
     session.recentBytes -= first.length;
-    first = session.recent[0];
+    first = session.recent[session.recentForgotten];
   }
+  // In bulk: a window of short answers holds thousands of them, and to take one off moves all others.
+  if (2 * session.recentForgotten <= session.recent.length) return;
+  session.recent = session.recent.slice(session.recentForgotten);
+  session.recentForgotten = 0;
 }
 
 /** Compares what the window still holds; what is older counts as equal. */
@@ -182,7 +186,7 @@ function isRepetition(session: Session, frame: DataFrame, overlap: number): bool
   const bytesEnd = hostFinAt ?? session.written;
   if (frame.position === 0 || frame.position + overlap > bytesEnd) return false;
   let at = bytesEnd - session.recentBytes;
-  for (const chunk of session.recent) {
+  for (const chunk of session.recent.slice(session.recentForgotten)) {
     const from = Math.max(at, frame.position);
     const to = Math.min(at + chunk.length, frame.position + overlap);
     for (let position = from; position < to; position += 1) {

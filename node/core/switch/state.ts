@@ -22,6 +22,8 @@ export interface Session {
   delivered: Position;
   /** Last bytes written; they end at `written`, but for the fin. */
   recent: Uint8Array[];
+  /** Of `recent`, so many at its begin are forgotten. */
+  recentForgotten: number;
   recentBytes: number;
   hostFinAt: Position | null;
   hasConflict: boolean;
@@ -124,6 +126,7 @@ export function newSession(id: SessionId, vm: VmId): Session {
     written: 0,
     delivered: 0,
     recent: [],
+    recentForgotten: 0,
     recentBytes: 0,
     hostFinAt: null,
     hasConflict: false,
