@@ -215,7 +215,8 @@ class Link<Forward, Backward> implements SimLink<Forward, Backward> {
   }
 
   #find(conn: number): Connection<Forward, Backward> | undefined {
-    return this.#connections.find(({ id }) => id === conn);
+    for (const connection of this.#connections) if (connection.id === conn) return connection;
+    return undefined;
   }
 
   #delay(way: Way): Micros {

@@ -296,7 +296,7 @@ export class SimRig implements SimRigMore {
     const quietUs = QUIET_US + QUIET_BEATS * millis(this.#cluster.timing.beat);
     let busyAt = this.now();
     const areQuiet = (): boolean => {
-      if (!processes.every((process) => process.isQuiet())) busyAt = this.now();
+      if (!processes.every(isQuiet)) busyAt = this.now();
       return this.now() - busyAt >= quietUs;
     };
     const isDone = this.#runUntil(areQuiet, this.now() + QUIESCE_MAX_US);
@@ -379,3 +379,5 @@ export class SimRig implements SimRigMore {
     throw new HarnessError("BAD_SCENARIO", `there is no link "${id}"`, { hint: `Use ${names}.` });
   }
 }
+
+const isQuiet = (process: SimProcess): boolean => process.isQuiet();

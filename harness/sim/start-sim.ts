@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
 import { createMachineFactory } from "../../node/machine/machine.ts";
 import type { MachineFactory } from "../../node/ports/machine.ts";
 import { EXIT } from "../../node/wire/control.ts";
@@ -42,6 +43,7 @@ export interface SimOptions {
  * @throws HarnessError NOT_BUILT when the guest is not built
  */
 export function startSim(spec: ClusterSpec, options: SimOptions): Promise<SimRigMore> {
+  setFlagsFromString(INLINE_LESS);
   const clock = createClock(forkDraws(spec.seed, "ties"));
   const log = createRunLog(clock, ["a", "b"]);
   let rig: SimRig | null = null;
@@ -97,6 +99,12 @@ export function startSim(spec: ClusterSpec, options: SimOptions): Promise<SimRig
 }
 
 const ENCODED_PER_MILLE = 125;
+
+/**
+ * Concerns V8 alone, for the whole process. A run goes through a thousand functions of which none is hot: with V8's own bound (920) the optimiser
+ * compiles each of them again inside its callers, for more time than that saves (docs/simulation.md, "Speed").
+ */
+const INLINE_LESS = "--max-inlined-bytecode-size-cumulative=200";
 
 /** A step's timeout on the slowest clock, and the messages around it. */
 const SLOWEST_STEP_US = millis(2_500);

@@ -9,7 +9,13 @@ import {
   type VolumeLayout,
 } from "../../../node/core/disk/layout.ts";
 import { parsePage } from "../../../node/core/disk/parse-page.ts";
-import { decodeSlot, newest, PAGE_MAGIC, SUPER_MAGIC } from "../../../node/core/disk/slots.ts";
+import {
+  decodeSlot,
+  isBlank,
+  newest,
+  PAGE_MAGIC,
+  SUPER_MAGIC,
+} from "../../../node/core/disk/slots.ts";
 import type { Page } from "../../../node/core/pair/page.ts";
 import { BLOCK_SIZE, extentOf, SECTOR_SIZE } from "../../../node/core/units.ts";
 import type { DiskSource } from "../../rig/rig.ts";
@@ -191,15 +197,22 @@ function readBits(disk: DiskSource, bits: Uint8Array, start: number, range: Land
   let isCleared = false;
   for (let index = from; index < end; index += 1) {
     const sector = Buffer.from(disk.read(start + index * SECTOR_SIZE, SECTOR_SIZE));
-    const isBlank = sector.every((byte) => byte === 0);
     const isValid =
       sector.readUInt32LE(BITS_SIZE) === index &&
       sector.readUInt32LE(BITS_SIZE + 4) === crc32(sector.subarray(0, BITS_SIZE + 4));
     const fresh = sector.subarray(0, BITS_SIZE);
-    if (!isBlank && !isValid) fresh.fill(0xff);
+    if (!isValid && !isBlank(sector)) fresh.fill(0xff);
     const known = bits.subarray(index * BITS_SIZE, (index + 1) * BITS_SIZE);
-    isCleared ||= known.some((byte, at) => (byte & ~(fresh[at] ?? 0)) !== 0);
+    isCleared ||= hasCleared(known, fresh);
     known.set(fresh);
   }
   return isCleared;
+}
+
+/** A bit that was set before is not any more. */
+function hasCleared(before: Uint8Array, after: Uint8Array): boolean {
+  for (let at = 0; at < before.length; at += 1) {
+    if (((before[at] ?? 0) & ~(after[at] ?? 0)) !== 0) return true;
+  }
+  return false;
 }

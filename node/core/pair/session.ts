@@ -64,7 +64,7 @@ export function compareAgainIfDue(host: HostState): void {
 export function openIfDue(host: HostState): void {
   if (host.session.kind !== "none" || !isLower(host) || host.claim !== null) return;
   if (host.now < host.helloAt || !isReadyForHello(host)) return;
-  const up = host.paths.filter(({ config, conn }) => config.role === "alink" && conn !== null);
+  const up = host.paths.filter(isUpAlink);
   const path = up[host.hellosInVain % up.length];
   if (path === undefined || path.conn === null) return;
   const nonce = drawId(host);
@@ -80,6 +80,9 @@ export function openIfDue(host: HostState): void {
   host.helloAt = host.now + helloTimeout(host);
   sendLoose(host, path, null, { kind: "hello", nonce, answers: null, view });
 }
+
+const isUpAlink = ({ config, conn }: PathState): boolean =>
+  config.role === "alink" && conn !== null;
 
 /**
  * A round trip fits into it at any distance that the table of times is made for. Half a silence, because a suspected peer's hello is dropped: its late

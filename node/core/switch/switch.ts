@@ -132,6 +132,7 @@ function loseHost(state: SwitchState, conn: number, out: Out): void {
 function endTurn(state: SwitchState, out: Out): void {
   state.isTurnWanted = false;
   for (const vm of state.vms.values()) sendTaken(state, vm, out);
+  if (state.gaps.size === 0) return;
   for (const id of state.gaps) {
     const vm = state.vms.get(id);
     if (vm !== undefined) sendPositions(state, vm, out);
