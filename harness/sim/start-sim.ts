@@ -104,7 +104,7 @@ const ENCODED_PER_MILLE = 125;
  * Concerns V8 alone, for the whole process. A run goes through a thousand functions of which none is hot: with V8's own bound (920) the optimiser
  * compiles each of them again inside its callers, for more time than that saves (docs/simulation.md, "Speed").
  */
-const INLINE_LESS = "--max-inlined-bytecode-size-cumulative=200";
+const INLINE_LESS = "--max-inlined-bytecode-size-cumulative=350";
 
 /** A step's timeout on the slowest clock, and the messages around it. */
 const SLOWEST_STEP_US = millis(2_500);
