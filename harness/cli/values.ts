@@ -32,6 +32,11 @@ export function parseJobs(text: string): number {
   return wholeNumber(text, 1, JOBS_MAX);
 }
 
+/** Runs of one plan. */
+export function parseTimes(text: string): number {
+  return wholeNumber(text, 1, 10_000);
+}
+
 export function parseMinutes(text: string): number {
   return wholeNumber(text, 1, 10_000);
 }
