@@ -1,7 +1,7 @@
 /** The commands that take the plan of a recorded run, and their options. */
 import type { Command } from "@commander-js/extra-typings";
 import type { Shell } from "./shell.ts";
-import { parseLines, parseTimes } from "./values.ts";
+import { parseLines, parseSeconds, parseTimes } from "./values.ts";
 
 type End = (status: number) => void;
 
@@ -26,6 +26,21 @@ Exit status:
   4 wrong usage   130 interrupted
   A plan without a record beside it: as faultline run.`;
 
+const SHRINK_HELP = `
+Only for runs of bed sim that failed, of the program that failed. Steps are left
+out, then simplified, then the cluster, the load and the time are made smaller,
+as long as the same checks fail and the same rule is broken. Writes into
+<run>/shrunk/: plan.json, the same as plan.yaml, and scenario.yaml for a
+regression suite, which was run to see that it fails.
+
+Examples:
+  faultline shrink .faultline/runs/latest
+  faultline shrink .faultline/runs/latest --seconds 300 --json
+
+Exit status:
+  0 done   3 the record is damaged   4 wrong usage, or it fails no more
+  130 interrupted: what was reached is written`;
+
 const OUT = [
   "--out <dir>",
   "folder for run folders, which go to <dir>/runs/",
@@ -35,6 +50,7 @@ const JSON_ONLY = ["--json", "print one JSON document on stdout and nothing else
 
 export function addPlanCommands(program: Command, shell: Shell, end: End): void {
   addReplay(program, shell, end);
+  addShrink(program, shell, end);
 }
 
 function addReplay(program: Command, shell: Shell, end: End): void {
@@ -52,5 +68,19 @@ function addReplay(program: Command, shell: Shell, end: End): void {
     .action(async (run, options) => {
       const { replayCommand } = await import("./replay-command.ts");
       end(await replayCommand(run, options, shell));
+    });
+}
+
+function addShrink(program: Command, shell: Shell, end: End): void {
+  program
+    .command("shrink")
+    .description("Reduce the plan of a failed run to a few steps that still fail.")
+    .argument("<run>", "folder of a simulated run that failed")
+    .option("--seconds <n>", "begin no run after so long", parseSeconds, 60)
+    .option(...JSON_ONLY)
+    .addHelpText("after", SHRINK_HELP)
+    .action(async (run, options) => {
+      const { shrinkCommand } = await import("./shrink-command.ts");
+      end(await shrinkCommand(run, options, shell));
     });
 }

@@ -219,7 +219,7 @@ async function replayLocal(stored: StoredRun, by: By): Promise<number> {
   const runs: { verdict: string; reason: readonly string[]; isSame: boolean; folder: string }[] =
     [];
   let isInterrupted = false;
-  for (let time = 1; time <= times && !isInterrupted; time += 1) {
+  for (let time = 1; time <= times; time += 1) {
     progress(`${plan.scenario}, seed ${plan.seed}, bed ${plan.bed}: ${time} of ${times}`);
     const outcome = await runOnce(by, stored, () => undefined);
     isInterrupted = outcome.isInterrupted;

@@ -118,18 +118,18 @@ async function runTo(
   { plan }: StoredRun,
   { commit, shell }: { readonly commit: string; readonly shell: Shell },
 ): Promise<Snapshot | null> {
-  let snapshot: Snapshot | null = null;
-  let started: SimRigMore | null = null;
+  const seen: { snapshot: Snapshot | null; rig: SimRigMore | null } = { snapshot: null, rig: null };
   const startBed: StartBed = async (spec, { scenario }) => {
     const { probePeriodMs } = plan.workload;
     const isOver = (rig: SimRigMore, next: Micros): boolean => {
-      if (snapshot !== null) return true;
+      if (seen.snapshot !== null) return true;
       const isReached = aim.kind === "event" ? rig.events().length >= aim.number : next > aim.at;
-      if (isReached) snapshot = takeSnapshot(rig);
+      if (isReached) seen.snapshot = takeSnapshot(rig);
       return isReached;
     };
-    started = await startSim(spec, { runDir: null, scenario, probePeriodMs, isOver });
-    return started;
+    const rig = await startSim(spec, { runDir: null, scenario, probePeriodMs, isOver });
+    seen.rig = rig;
+    return rig;
   };
   const run = planRunner({ out: "", commit }, shell);
   const outcome = await run(plan, {
@@ -139,7 +139,7 @@ async function runTo(
     onProgress: () => undefined,
   });
   if (outcome.isInterrupted) return null;
-  const found = snapshot ?? endOf(started, aim);
+  const found = seen.snapshot ?? endOf(seen.rig, aim);
   if (found !== null) return found;
   const { us } = outcome.covered;
   const hint = "Use the first column of faultline trace, or an instant within the run.";

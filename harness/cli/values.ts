@@ -37,6 +37,10 @@ export function parseTimes(text: string): number {
   return wholeNumber(text, 1, 10_000);
 }
 
+export function parseSeconds(text: string): number {
+  return wholeNumber(text, 1, 86_400);
+}
+
 export function parseMinutes(text: string): number {
   return wholeNumber(text, 1, 10_000);
 }
