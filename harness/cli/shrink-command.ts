@@ -50,7 +50,8 @@ export async function shrinkCommand(
   const fails = failsFor(reason, planRunner({ out: "", commit }, shell));
   const progress = progressTo(shell, { isQuiet: json });
   const began = performance.now();
-  progress(`${plan.scenario}, seed ${plan.seed}: ${plan.steps.length} steps, ${reason.join(", ")}`);
+  const before = countOf(plan.steps.length, "step");
+  progress(`${plan.scenario}, seed ${plan.seed}: ${before}, ${reason.join(", ")}`);
   const first = await fails(plan);
   if (first === null) return refuse(stored, commit, shell);
   const shrunk = await shrink(plan, first, { fails, seconds, began, progress, shell });
@@ -127,7 +128,7 @@ async function shrink(
       const now = performance.now();
       if (!isSmaller && now - toldAt < TELL_EVERY) return;
       toldAt = now;
-      progress(`${steps} steps left after ${tries} tries; looking at ${phase}`);
+      progress(`${countOf(steps, "step")} left after ${countOf(tries, "try", "tries")}: ${phase}`);
     },
   });
 }
@@ -214,7 +215,7 @@ function render(
   const { steps, tries, seconds, reason, written } = of;
   const { outScreen } = of.shell;
   const paint = painter(outScreen);
-  const head = `${plan.scenario}, seed ${plan.seed}: ${steps.before} steps to ${steps.after} in ${tries} tries, ${seconds} s`;
+  const head = `${plan.scenario}, seed ${plan.seed}: ${countOf(steps.before, "step")} to ${steps.after} in ${countOf(tries, "try", "tries")}, ${seconds} s`;
   const { scenario, unsaid } = written;
   const lines = [
     `${paint("bold", "SHRUNK")}  ${head}`,
@@ -244,4 +245,8 @@ function sayStep(step: PlanStep): string {
     .filter(isSaid)
     .map(([field, value]) => `${field} ${Array.isArray(value) ? value.join("+") : String(value)}`);
   return [`${name} ${instant}`, ...fields].join(", ");
+}
+
+function countOf(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
 }

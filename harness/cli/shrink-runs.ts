@@ -52,15 +52,17 @@ class TookTooLong extends Error {
   override readonly name = "TookTooLong";
 }
 
+/** Time stands still once a rule was broken: what the plan did after that did not matter. */
 function takenIn(rig: SimRigMore | null, steps: number): Failure["takenAtMs"] {
   const start = rig?.history
     .filter((line) => line.type === "phase")
     .find(({ phase }) => phase === "fault")?.at;
+  const events = rig?.events() ?? [];
+  const end = events.findIndex(({ source }) => source === "invariant");
   const taken = new Map(
-    rig?.events().flatMap((event): readonly (readonly [unknown, unknown])[] => {
-      const isTaken = event.what === "fault" && event["state"] === "injected";
-      return isTaken ? [[event["step"], event["atInjectUs"]]] : [];
-    }),
+    (end < 0 ? events : events.slice(0, end))
+      .filter(({ what, ...event }) => what === "fault" && event["state"] === "injected")
+      .map((event) => [event["step"], event["atInjectUs"]]),
   );
   return Array.from({ length: steps }, (_, place) => {
     const at = taken.get(place + 1);
