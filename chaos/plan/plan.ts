@@ -95,7 +95,6 @@ export function completePlan(drawn: unknown): Plan {
 /** Equal arguments give equal plans. */
 export function planRun(scenario: Scenario, options: PlanOptions): Plan {
   const { seed, bed } = options;
-  const name = options.workload ?? scenario.workload;
   return v.parse(planSchema, {
     schema: RECORD_SCHEMA,
     scenario: scenario.name,
@@ -103,14 +102,25 @@ export function planRun(scenario: Scenario, options: PlanOptions): Plan {
     seed,
     bed,
     topology: clusterOf(scenario, options),
-    workload: { name, ...workloadFor(name, { bed, seed, clients: scenario.clients }) },
+    workload: loadOf(scenario, options),
     steps: scenario.steps.map((step, index) => planStep(step, seed, index)),
     converge: scenario.converge,
     budget: scenario.budget,
     deadlineMs: scenario.deadlineMs,
     checks: scenario.checks,
     expect: scenario.expect,
+    swarm: scenario.swarm,
   });
+}
+
+function loadOf({ clients, calmMs, workload }: Scenario, options: PlanOptions): unknown {
+  const { seed, bed } = options;
+  const name = options.workload ?? workload;
+  const { count, ...places } = clients;
+  const load = workloadFor(name, { bed, seed, clients: places });
+  const { spec } = load;
+  const given = { clients: count ?? spec.clients, calmMs: calmMs ?? spec.calmMs };
+  return { name, ...load, spec: { ...spec, ...given } };
 }
 
 /**
@@ -137,8 +147,9 @@ function planStep(step: Scenario["steps"][number], seed: number, index: number):
     forkRandom(seed, `plan/step ${index}/${purpose}`).below(below);
   const { atMs = null, when = null, ...rest } = step;
   if ("operator" in rest) return drawRanges({ atMs, when, ...rest }, draw);
-  const { during, forMs = null, ...fault } = rest;
-  const intoWriteUs = during === undefined ? null : draw("into-write", INTO_WRITE_MAX_US + 1);
+  const { during, forMs = null, intoWriteUs: given, ...fault } = rest;
+  const intoWriteUs =
+    during === undefined ? null : (given ?? draw("into-write", INTO_WRITE_MAX_US + 1));
   return drawRanges({ atMs, when, forMs, intoWriteUs, ...fault }, draw);
 }
 

@@ -55,7 +55,11 @@ export const clientsEntries = {
   ),
   keys: v.optional(v.picklist(["shared", "disjoint"]), "shared"),
 };
-const clientsSchema = v.strictObject(clientsEntries);
+const clientsSchema = v.strictObject({
+  ...clientsEntries,
+  /** Closed-loop clients beside the probes. Absent: as many as the bed bears. */
+  count: v.optional(v.pipe(countSchema, v.minValue(1), v.maxValue(256))),
+});
 
 /** What ends the fault phase, and what is owed then. */
 const CONVERGENCES = ["service", "duplex", "pre-elected", "safety-only"] as const;
@@ -79,6 +83,10 @@ const scenarioSchema = v.pipe(
     topology: topologySchema,
     workload: v.picklist(WORKLOADS),
     clients: v.optional(clientsSchema, {}),
+    /** Length of the calm phase, in place of the workload's own. Unit: milliseconds. */
+    calmMs: v.optional(spanSchema),
+    /** As a random plan's: a step that finds nothing to hit is passed over, and a fault that did not bite says nothing about the run. */
+    swarm: v.optional(v.boolean(), false),
     steps: scenarioStepsSchema,
     converge: convergeSchema,
     /** `inside`: the system must tolerate this, so the service is owed. `outside`: only safety is, and what `converge` says with the operator's help. */
@@ -97,6 +105,10 @@ const scenarioSchema = v.pipe(
       "`safety-only` is for what lies outside the budget, and nothing more is owed there without an operator",
     ),
     ["budget"],
+  ),
+  v.forward(
+    v.check(({ steps, swarm }) => swarm || steps.length > 0, "name at least one step"),
+    ["steps"],
   ),
   v.forward(
     v.check(

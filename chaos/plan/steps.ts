@@ -11,6 +11,9 @@ export const spanSchema = v.pipe(countSchema, v.maxValue(SPAN_MAX_MS));
 
 const percent = v.pipe(countSchema, v.maxValue(100));
 
+/** Longest that a fault may wait into a write. Unit: microseconds. */
+const INTO_WRITE_LONGEST_US = 10_000_000;
+
 /** A range is drawn from by the seed, both ends included. */
 const rangeOf = (bound: typeof spanSchema | typeof percent) =>
   v.pipe(
@@ -78,6 +81,8 @@ const scenarioFaultTiming = {
   forMs: v.optional(drawnSpan),
   /** From its instant on the fault waits for a write that has begun and not ended. */
   during: v.optional(v.literal("unfinished-write")),
+  /** With `during` alone: it hits the write so long after its begin. Unit: microseconds. Absent: the seed draws it. */
+  intoWriteUs: v.optional(v.pipe(countSchema, v.maxValue(INTO_WRITE_LONGEST_US))),
 };
 
 const planTiming = {
@@ -192,12 +197,15 @@ const scenarioStepSchema = v.pipe(
     (step) => !("fault" in step) || step.fault !== "delay-link" || step.jitterMs <= step.latencyMs,
     "`jitterMs` must not be above `latencyMs`",
   ),
+  v.check(
+    (step) => !("fault" in step) || step.intoWriteUs === undefined || step.during !== undefined,
+    "`intoWriteUs` goes with `during: unfinished-write`",
+  ),
 );
 
 /** All steps of a scenario; each names only steps before it. */
 export const scenarioStepsSchema = v.pipe(
   v.array(scenarioStepSchema),
-  v.minLength(1),
   v.check((steps) => steps.every(namesEarlierSteps), "a step names only steps before it"),
 );
 

@@ -4,6 +4,7 @@ import { PROFILES } from "../../chaos/swarm/profiles.ts";
 import { TRACE_LEGEND } from "../../reports/trace/legend.ts";
 import { addClusterCommands } from "./cluster-program.ts";
 import { reportFailure, UsageError } from "./failure.ts";
+import { addPlanCommands } from "./plan-program.ts";
 import { type Shell, STATUS } from "./shell.ts";
 import { parseJobs, parseLines, parseMinutes, parseSeed, parseSeeds, parseSpan } from "./values.ts";
 
@@ -116,6 +117,7 @@ function buildProgram(version: string, shell: Shell, end: (status: number) => vo
   addCheck(program, shell, end);
   addAudit(program, shell, end);
   addTrace(program, shell, end);
+  addPlanCommands(program, shell, end);
   addClusterCommands(program, shell, end);
   addSuite(program, shell, end);
   addCompletion(program, shell);

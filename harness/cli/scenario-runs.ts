@@ -4,12 +4,11 @@ import { isDeepStrictEqual } from "node:util";
 import { loadScenario } from "../../chaos/plan/catalogue.ts";
 import { type Plan, planRun } from "../../chaos/plan/plan.ts";
 import type { BedName, Scenario, WorkloadName } from "../../chaos/plan/scenario.ts";
-import { type RunOutcome, runScenario } from "../../chaos/run.ts";
+import type { RunOutcome } from "../../chaos/run.ts";
 import { planSwarm, profileNamed } from "../../chaos/swarm/draw-plan.ts";
-import { factsOfMachine } from "../record/origin.ts";
 import type { Rig } from "../rig/rig.ts";
-import { bedStarter } from "./beds.ts";
 import { UsageError } from "./failure.ts";
+import { planRunner } from "./plan-runs.ts";
 import type { Shell } from "./shell.ts";
 
 /** What a person asked for. Goes from thread to thread. */
@@ -48,24 +47,17 @@ export function prepareRuns(
   asked: RunsAsked,
   place: Pick<Shell, "cwd" | "env" | "signal">,
 ): ScenarioRuns {
-  const { out, commit } = asked;
   const { cwd } = place;
-  const facts = factsOfMachine();
+  const runPlan = planRunner(asked, place);
   return {
     ...plansOf(asked, cwd),
     run: (plan, onProgress, keep) => {
       const run = (isRecorded: boolean): Promise<RunOutcome> =>
-        runScenario(plan, {
+        runPlan(plan, {
           ...(keep === undefined ? {} : { keep }),
           isRecorded,
-          startBed: bedStarter(plan.bed, { env: place.env, hostCommand: asked.hostCommand }),
-          runRoot: resolve(cwd, out),
-          startedAt: new Date(),
-          commit,
-          environment: facts,
           replayOf: (folder) => replayCommand(asked, plan, shortPath(folder, cwd)),
           onProgress,
-          signal: place.signal,
         });
       return asked.isLean === true ? runLean(run) : run(true);
     },
@@ -139,6 +131,7 @@ function replayCommand(asked: RunsAsked, { seed, bed }: Plan, folder: string): s
   return words.map(quoted).join(" ");
 }
 
-function quoted(word: string): string {
+/** As a shell reads it as one word. */
+export function quoted(word: string): string {
   return /^[A-Za-z0-9_./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

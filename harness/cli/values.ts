@@ -32,6 +32,15 @@ export function parseJobs(text: string): number {
   return wholeNumber(text, 1, JOBS_MAX);
 }
 
+/** Runs of one plan. */
+export function parseTimes(text: string): number {
+  return wholeNumber(text, 1, 10_000);
+}
+
+export function parseSeconds(text: string): number {
+  return wholeNumber(text, 1, 86_400);
+}
+
 export function parseMinutes(text: string): number {
   return wholeNumber(text, 1, 10_000);
 }

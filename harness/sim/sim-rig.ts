@@ -48,7 +48,11 @@ export interface SimRigOptions {
   /** File of the history, written at the teardown; null: none. */
   readonly historyFile: string | null;
   readonly historyHeader: HistoryLine;
+  readonly isOver: SimIsOver | null;
 }
+
+/** Asked before anything happens at the instant `next`, be it a step or an act of the harness; once true, time stands still. */
+export type SimIsOver = (rig: SimRigMore, next: Micros) => boolean;
 
 /** A host steps at every tick, and every period of the probe brings a write. */
 const ARMED_KILL_MAX_US = millis(25);
@@ -335,7 +339,11 @@ export class SimRig implements SimRigMore {
 
   #runUntil(condition: () => boolean, deadline: Micros): boolean {
     const { clock } = this.#world;
-    for (let count = 0; !this.isStopped; count += 1) {
+    const { isOver } = this.#options;
+    for (let count = 0; ; count += 1) {
+      const due = Math.min(clock.next() ?? deadline, deadline);
+      if (isOver?.(this, due) === true) this.isStopped = true;
+      if (this.isStopped) return false;
       if (condition()) return true;
       const next = clock.next();
       if (next === null || next > deadline) {
@@ -346,7 +354,6 @@ export class SimRig implements SimRigMore {
       clock.step();
       this.steps += 1;
     }
-    return false;
   }
 
   #host(name: string): SimHost {

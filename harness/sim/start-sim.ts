@@ -14,7 +14,7 @@ import { type MakeCore, makeCore } from "./core.ts";
 import { forkDraws } from "./draws.ts";
 import { createRuleWatch } from "./invariants/rule-watch.ts";
 import { createRunLog } from "./run-log.ts";
-import { SimRig, type SimRigMore } from "./sim-rig.ts";
+import { type SimIsOver, SimRig, type SimRigMore } from "./sim-rig.ts";
 import { millis, type World } from "./world.ts";
 
 export interface SimOptions {
@@ -33,6 +33,8 @@ export interface SimOptions {
   readonly isEncoded?: boolean;
   /** Default: the built guest. */
   readonly factory?: MachineFactory;
+  /** Ends the run early, for a look at how things stand. Default: never. */
+  readonly isOver?: SimIsOver;
   /** Makes a host's core; a test puts a changed one in its place. */
   readonly makeCore?: MakeCore;
 }
@@ -92,6 +94,7 @@ export function startSim(spec: ClusterSpec, options: SimOptions): Promise<SimRig
     probePeriodUs: millis(options.probePeriodMs ?? 10),
     killAtEffectPerMille: options.killAtEffectPerMille ?? 500,
     historyHeader: { type: "header", schema: RECORD_SCHEMA, scenario, seed: spec.seed },
+    isOver: options.isOver ?? null,
     historyFile: runDir === null ? null : join(runDir, RUN_FILES.history),
   });
   for (const process of cluster.processes.values()) process.start();
