@@ -100,50 +100,66 @@ async function replaySim(stored: StoredRun, by: By): Promise<number> {
   const { plan } = stored;
   progress(`${plan.scenario}, seed ${plan.seed}, bed ${plan.bed}, again`);
   const outcome = await runOnce(by, stored, progress);
+  if (outcome.isInterrupted) return STATUS.interrupted;
   const { verdict } = outcome;
   const folder = shortPath(outcome.folder, shell.cwd);
   const { difference, compared } = compare(stored.folder, outcome.folder);
   const storedCommit = stored.verdict?.commit ?? "unknown";
   const isSameCommit = storedCommit === commit;
-  const status = outcome.isInterrupted
-    ? STATUS.interrupted
-    : statusOf({ difference, compared, isSameCommit, outcome });
+  const status = statusOf({ difference, compared, isSameCommit, outcome });
   if (options.json) {
     const commits = { stored: stored.verdict === null ? null : storedCommit, now: commit };
     const found = difference === null ? null : inJson(difference);
-    const result = { isIdentical: status === STATUS.done, compared, difference: found };
+    const result = {
+      isIdentical: compared.length > 0 && found === null,
+      compared,
+      difference: found,
+    };
     const document = { schema: RECORD_SCHEMA, bed: "sim", ...result, commits, folder, verdict };
     shell.out(`${canonicalJson(document, 2)}\n`);
     return status;
   }
+  const text = renderSim(outcome, { stored, difference, compared, commit, shell });
+  shell.out(`${text}\n\n${folder}\n`);
+  return status;
+}
+
+function renderSim(
+  { verdict }: RunOutcome,
+  of: {
+    readonly stored: StoredRun;
+    readonly difference: FoundDifference | null;
+    readonly compared: readonly string[];
+    readonly commit: string;
+    readonly shell: Shell;
+  },
+): string {
+  const { stored, difference, compared, commit, shell } = of;
   const { outScreen } = shell;
   const paint = painter(outScreen);
   const head = (word: string, colour: "green" | "red" | "yellow", text: string): string =>
     `${paint(colour, paint("bold", word))}  ${text}`;
-  const lines: string[] = [];
   if (compared.length === 0) {
-    shell.out(`${renderVerdict(verdict, outScreen)}\n`);
-    lines.push(head("NOTHING TO COMPARE", "yellow", "no record lies beside the plan"));
-  } else if (difference === null) {
-    const word = verdict.verdict === "broken" ? "yellow" : "green";
-    lines.push(head("identical", word, `${compared.join(" and ")}, to the byte`));
-    lines.push(...row("verdict", verdict.verdict, outScreen));
-    lines.push(...row("commit", commit, outScreen));
-  } else {
-    const { file, line } = difference;
-    lines.push(head("DIFFERENT", isSameCommit ? "red" : "yellow", `from ${file}, line ${line} on`));
-    lines.push(...differenceRows(difference, outScreen.width));
-    lines.push(
-      ...row(
-        "verdict",
-        `${stored.verdict?.word ?? "none"} stored, ${verdict.verdict} now`,
-        outScreen,
-      ),
-    );
-    lines.push(...commitRows(storedCommit, commit, shell));
+    const why = head("NOT COMPARED", "yellow", "no record lies beside the plan");
+    return `${renderVerdict(verdict, outScreen)}\n${why}`;
   }
-  shell.out(`${lines.join("\n")}\n\n${folder}\n`);
-  return status;
+  if (difference === null) {
+    return [
+      head("identical", "green", `${compared.join(" and ")}, to the byte`),
+      ...row("verdict", verdict.verdict, outScreen),
+      ...row("commit", commit, outScreen),
+    ].join("\n");
+  }
+  const storedCommit = stored.verdict?.commit ?? "unknown";
+  const { file, line } = difference;
+  const colour = storedCommit === commit ? "red" : "yellow";
+  const verdicts = `${stored.verdict?.word ?? "none"} stored, ${verdict.verdict} now`;
+  return [
+    head("DIFFERENT", colour, `from ${file}, line ${line} on`),
+    ...differenceRows(difference, outScreen.width),
+    ...row("verdict", verdicts, outScreen),
+    ...commitRows(storedCommit, commit, shell),
+  ].join("\n");
 }
 
 /** Another program may do it otherwise: that is no finding. A run that the rig could not bring to its end proves nothing. */
@@ -180,7 +196,7 @@ function inJson({ file, line, left, right }: FoundDifference): object {
 }
 
 /** Both lines, from a little before the first sign that differs, as far as the screen goes. */
-export function differenceRows({ column, left, right }: Difference, width: number): string[] {
+function differenceRows({ column, left, right }: Difference, width: number): string[] {
   const begin = Math.max(0, column - SHOWN_BEFORE);
   const room = width - 16;
   const shown = (text: string | null): string => {
@@ -191,7 +207,7 @@ export function differenceRows({ column, left, right }: Difference, width: numbe
   return [`  ${"stored".padEnd(14)}${shown(left)}`, `  ${"again".padEnd(14)}${shown(right)}`];
 }
 
-export function commitRows(stored: string, now: string, { outScreen }: Shell): readonly string[] {
+function commitRows(stored: string, now: string, { outScreen }: Shell): readonly string[] {
   if (stored !== now) {
     return [
       ...row("stored commit", stored, outScreen),

@@ -1,5 +1,5 @@
 /** Runs a simulated plan up to an event or an instant and shows how things stand there. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { StartBed } from "../../chaos/run.ts";
 import { renderTrace } from "../../reports/trace/render.ts";
@@ -170,13 +170,16 @@ function takeSnapshot(rig: SimRigMore): Snapshot {
   return { at: rig.now(), events: [...rig.events()], hosts };
 }
 
-/** Null: nothing is stored to compare with. */
+/** As far as both go. Null: nothing is stored to compare with. */
 function comparesEqual(folder: string | null, events: readonly RunEvent[]): boolean | null {
-  if (folder === null) return null;
+  const path = join(folder ?? "", RUN_FILES.events);
+  if (folder === null || !existsSync(path)) return null;
   const text = events.map((event) => `${encodeEvent(event)}\n`).join("");
   const again = Buffer.from(text);
-  const stored = readFileSync(join(folder, RUN_FILES.events)).subarray(0, again.length);
-  return differenceOf(stored, again) === null;
+  const stored = readFileSync(path);
+  // The record of a run that was cut off may end before.
+  const length = Math.min(stored.length, again.length);
+  return differenceOf(stored.subarray(0, length), again.subarray(0, length)) === null;
 }
 
 function describe(fields: Omit<HostState, "host">): string {

@@ -106,6 +106,13 @@ await t.test("a simulated run comes out again to the byte, from its folder alone
   t.match(again.out, /\n\.faultline\/runs\/\S+-level2-kill-active-3\n$/);
 });
 
+await t.test("a plan file alone is run, and compared with nothing", async (t) => {
+  cpSync(join(cwd, "run/plan.json"), join(cwd, "alone.json"));
+  const { status, out } = await replayHere("alone.json", { json: true });
+  t.equal(status, 0, "that of the verdict");
+  t.match(JSON.parse(out), { isIdentical: false, compared: [], verdict: { verdict: "pass" } });
+});
+
 await t.test("a changed line is found; of another commit it is no finding", async (t) => {
   const bad = changed("bad", "history.ndjson", (text) => text.replace('"at":', '"at":1'));
   const found = await replayHere(bad);
@@ -154,6 +161,8 @@ await t.test("--until stops at an event or an instant and shows the hosts", asyn
     (await replayHere("run", { until: "soon" })).err,
     /neither the number of an event nor an instant/,
   );
+  const cut = changed("cut", "events.ndjson", (text) => text.slice(0, 3_000));
+  t.equal((await replayHere(cut, { until: "60" })).status, 0, "the same as far as the record goes");
   const off = changed("off", "events.ndjson", (text) => text.replace('"state"', '"stale"'));
   const differs = await replayHere(off, { until: "60" });
   t.equal(differs.status, 2);
