@@ -144,15 +144,4 @@ export const RIGHTS_MUTATIONS: readonly Mutation[] = [
       },
     ],
   },
-  {
-    name: "a boot takes in input before its page is durable",
-    rule: "P1",
-    edits: [
-      {
-        file: BOOT,
-        find: "vm.isStarted || !vm.isPageDurable || vm.blocks === null",
-        replace: "vm.isStarted || vm.blocks === null",
-      },
-    ],
-  },
 ];
