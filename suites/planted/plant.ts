@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
 import ts from "typescript";
+import * as v from "valibot";
 import type { Edit, Mutation } from "./mutations/mutation.ts";
 
 /** File by file, what it becomes. */
@@ -77,13 +78,13 @@ export function plant(root: string, mutation: Mutation): string {
   return folder;
 }
 
-/** Arguments of a command of the program that takes `--seeds`, `--out` and `--json`. */
+/** Arguments of `run` or `sim`, but for the seeds and where to write. */
 export type Finder = readonly string[];
 
 export interface Finding {
   /** Runs until the first failure, over all finders; null: not found. */
-  readonly seeds: number | null;
-  /** Seed of that run. */
+  readonly runs: number | null;
+  /** Of that run. */
   readonly seed: number;
   readonly finder: Finder;
   /** What the checkers said. */
@@ -109,20 +110,21 @@ export async function hunt(folder: string, options: HuntOptions): Promise<Findin
     for (const finder of finders) {
       const failed = await firstFailure(folder, finder, first);
       if (failed !== null) {
-        const { place, why } = failed;
-        return { seeds: runs + place + 1, seed: first + place, finder, why };
+        const { seed, why } = failed;
+        return { runs: runs + seed - first + 1, seed, finder, why };
       }
       runs += CHUNK;
     }
   }
-  return { seeds: null, seed: 0, finder: [], why: [] };
+  return { runs: null, seed: 0, finder: [], why: [] };
 }
 
-async function firstFailure(
-  folder: string,
-  finder: Finder,
-  first: number,
-): Promise<{ readonly place: number; readonly why: readonly string[] } | null> {
+interface Failed {
+  readonly seed: number;
+  readonly why: readonly string[];
+}
+
+async function firstFailure(folder: string, finder: Finder, first: number): Promise<Failed | null> {
   const main = join(folder, "dist/harness/cli/main.js");
   const out = join(folder, "runs");
   const seeds = `${first}..${first + CHUNK - 1}`;
@@ -133,35 +135,31 @@ async function firstFailure(
     timeout: 240_000,
   });
   rmSync(out, { recursive: true, force: true });
-  const results = resultsOf(stdout, stderr);
-  const place = results.findIndex(({ verdict, why }) => verdict === "fail" && !isCrash(why));
-  return place === -1 ? null : { place, why: results[place]?.why ?? [] };
+  const failures = failuresIn(stdout, first);
+  if (failures === null) {
+    throw new Error(`the planted program printed no summary: ${stderr.slice(-500)}`);
+  }
+  return failures.find(({ why }) => !isCrash(why)) ?? null;
 }
 
-/** The mutation tripped over an assertion of its own: nobody had to look for it. */
+/** The program tripped over an assertion of its own: nobody had to look for the mistake. */
 function isCrash(why: readonly string[]): boolean {
   return why.some((line) => line.includes("ended itself"));
 }
 
-function resultsOf(
-  stdout: string,
-  stderr: string,
-): readonly { verdict: string; why: readonly string[] }[] {
-  const document: unknown = JSON.parse(stdout === "" ? "null" : stdout);
-  if (typeof document !== "object" || document === null || !("results" in document)) {
-    throw new Error(`the planted program printed no summary: ${stderr.slice(-500)}`);
-  }
-  const { results } = document;
-  if (!Array.isArray(results)) throw new Error("the summary has no list of results");
-  return results.map((result: unknown) => {
-    const verdict =
-      typeof result === "object" && result !== null && "verdict" in result
-        ? String(result.verdict)
-        : "";
-    const why =
-      typeof result === "object" && result !== null && "why" in result && Array.isArray(result.why)
-        ? result.why.map(String)
-        : [];
-    return { verdict, why };
-  });
+/** What failed, seed by seed: `run` lists every seed in order, `sim` those that failed. Null: this is no summary of either. */
+function failuresIn(stdout: string, first: number): readonly Failed[] | null {
+  const summary = v.safeParse(SUMMARY, JSON.parse(stdout === "" ? "null" : stdout));
+  if (!summary.success) return null;
+  const { output } = summary;
+  if ("failures" in output) return output.failures;
+  return output.results.flatMap(({ verdict, why }, index) =>
+    verdict === "fail" ? [{ seed: first + index, why }] : [],
+  );
 }
+
+const WHY = v.array(v.string());
+const SUMMARY = v.union([
+  v.object({ failures: v.array(v.object({ seed: v.number(), why: WHY })) }),
+  v.object({ results: v.array(v.object({ verdict: v.string(), why: WHY })) }),
+]);

@@ -136,7 +136,7 @@ export const RESYNC_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "node/core/pair/verdicts.ts",
-        find: '{ ...host.pageNext, right: "none", copy: verdict.keep, resyncFrom: null }',
+        find: '{ ...host.pageNext, right: "none", copy: verdict.keep, resyncFrom: null, peer: null }',
         replace: "{ ...host.pageNext }",
       },
     ],
