@@ -5,6 +5,7 @@
 import fc from "fast-check";
 import t from "tap";
 import { loadScenario } from "../../chaos/plan/catalogue.ts";
+import { readDataFile } from "../../chaos/plan/data-file.ts";
 import { completePlan, type Plan, parsePlan, planRun } from "../../chaos/plan/plan.ts";
 import { parseScenario } from "../../chaos/plan/scenario.ts";
 import { nameOfStep } from "../../chaos/plan/steps.ts";
@@ -16,8 +17,13 @@ import { keepSteps } from "../../chaos/shrink/simpler.ts";
 import { planSwarm } from "../../chaos/swarm/draw-plan.ts";
 import { PROFILES } from "../../chaos/swarm/profiles.ts";
 
-/** Draws 40 steps, two quorum services and two sites. */
-const LONG = planSwarm("everything", { seed: 33, bed: "sim" });
+/** Drawn once and kept, with two quorum services, two sites and a long way between them. */
+const FORTY = parsePlan(readDataFile("suites/cli/stored/forty-faults.json"), "forty-faults.json");
+const LONG = completePlan({
+  ...FORTY,
+  topology: { ...FORTY.topology, quorum: "two", switches: "two", linkDelayMs: 5 },
+  workload: { ...FORTY.workload, spec: { ...FORTY.workload.spec, sites: ["a", "b"] } },
+});
 
 const numbers = (count: number): readonly number[] => Array.from({ length: count }, (_, n) => n);
 
